@@ -1,0 +1,265 @@
+"""Topology: everything that topology.yaml can say, as frozen values with their bounds.
+
+The bounds stand in the types; `config` reads the file, checks it against them and says what is
+wrong where. Lengths are milliseconds (`_ms`), shares are 0..1 (`_ratio`).
+"""
+
+from typing import Annotated, Any, Final, Literal
+
+import msgspec
+from msgspec import Meta
+
+from faultstream.core.group import Category
+from faultstream.core.records import Delivery, PatternKind, Priority
+from faultstream.core.severity import Severity
+
+Name = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]*$")]
+Millis = Annotated[int, Meta(ge=0, le=366 * 86_400_000)]
+PositiveMillis = Annotated[int, Meta(ge=1, le=366 * 86_400_000)]
+Positive = Annotated[int, Meta(ge=1)]
+Ratio = Annotated[float, Meta(ge=0.0, le=1.0)]
+Weight = Annotated[float, Meta(ge=0.0, le=1000.0)]
+
+TopicRole = Literal[
+    "errors",
+    "patterns",
+    "incidents",
+    "commands",
+    "results",
+    "notifications",
+    "control",
+    "dead_letters",
+]
+
+
+class _Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    pass
+
+
+class TopicPolicy(_Policy):
+    """One topic. `retention_ms` is for `cleanup: delete`; `compact` keeps the last per key."""
+
+    name: Name
+    partitions: Annotated[int, Meta(ge=1, le=1000)] = 4
+    replicas: Annotated[int, Meta(ge=1, le=16)] = 1
+    cleanup: Literal["delete", "compact"] = "delete"
+    retention_ms: PositiveMillis = 7 * 86_400_000
+    max_message_bytes: Annotated[int, Meta(ge=1024, le=100_000_000)] = 1_048_576
+
+
+class SeverityWeights(_Policy):
+    """What an error of each severity adds to a service's score in one layer."""
+
+    low: Weight
+    medium: Weight
+    high: Weight
+    critical: Weight
+    fatal: Weight
+
+
+class LayerPolicy(_Policy):
+    """How one layer is treated (row R1).
+
+    `depth` orders layers for cascades: 0 is nearest to the user. `automatic` false means that a
+    person must approve each command.
+    """
+
+    depth: Annotated[int, Meta(ge=0, le=100)]
+    max_errors_per_minute: Positive
+    escalation_threshold: Positive
+    automatic: bool = True
+    strategies: tuple[Name, ...] = ()
+    weights: SeverityWeights
+
+
+class ServicePolicy(_Policy):
+    """What is known of a service; optional, it helps correlation and sets the layer."""
+
+    layer: Name
+    depends_on: tuple[Name, ...] = ()
+    instances: Annotated[int, Meta(ge=1, le=100_000)] | None = None
+
+
+class StrategyPolicy(_Policy):
+    """One way to recover. `parameters` are the defaults sent to executors.
+
+    `prior` is the success rate believed before anything was seen; `only_transient` limits it to
+    errors that may pass by themselves; dangerous ones need approval.
+    """
+
+    parameters: dict[str, Any] = {}
+    prior: Ratio = 0.5
+    delivery: Delivery = "broadcast"
+    only_transient: bool = False
+    dangerous: bool = False
+    deadline_ms: PositiveMillis = 10_000
+    cooldown_ms: Millis = 30_000
+    priority: Priority = "medium"
+
+
+class RoutePolicy(_Policy):
+    """Which strategies are tried, in order, for what matches. First route that matches wins.
+
+    An empty list matches everything. `error_types` are names with or without module, or
+    patterns with `*`.
+    """
+
+    name: Name
+    error_types: tuple[str, ...] = ()
+    categories: tuple[Category, ...] = ()
+    severities: tuple[Severity, ...] = ()
+    layers: tuple[Name, ...] = ()
+    services: tuple[str, ...] = ()
+    environments: tuple[str, ...] = ()
+    patterns: tuple[PatternKind, ...] = ()
+    strategies: tuple[Name, ...]
+
+
+class RecurringPolicy(_Policy):
+    """P1: `count` of one fingerprint among the last `among` events of a service."""
+
+    enabled: bool = True
+    count: Annotated[int, Meta(ge=1, le=1000)] = 3
+    among: Annotated[int, Meta(ge=1, le=1000)] = 10
+    confidence_cap: Ratio = 0.9
+
+
+class BurstPolicy(_Policy):
+    """P2: `count` events within `window_ms`, and less likely than `significance` under what is
+    usual for the service, once `history` windows have been seen."""
+
+    enabled: bool = True
+    count: Annotated[int, Meta(ge=1)] = 5
+    window_ms: PositiveMillis = 60_000
+    significance: Annotated[float, Meta(gt=0.0, lt=1.0)] = 1e-4
+    history: Annotated[int, Meta(ge=1, le=10_000)] = 10
+
+
+class CriticalPolicy(_Policy):
+    """P8: one event of these severities is enough."""
+
+    enabled: bool = True
+    severities: tuple[Severity, ...] = ("critical", "fatal")
+
+
+class DetectorsPolicy(_Policy):
+    """The detectors, and what they share: slots, lateness, episodes, bounds."""
+
+    slot_ms: Annotated[int, Meta(ge=100, le=3_600_000)] = 1_000
+    allowed_lateness_ms: Millis = 10_000
+    max_ahead_ms: Millis = 600_000
+    """Event times further ahead of the record's own time than this are held to it."""
+    idle_ms: PositiveMillis = 5_000
+    """A partition without records moves its watermark by the wall clock after this long."""
+    quiet_ms: PositiveMillis = 15_000
+    """An episode closes when its condition has not held for this long."""
+    update_ms: PositiveMillis = 2_000
+    """An open episode is published again at most this often."""
+    rate_window_ms: PositiveMillis = 5_000
+    """The stretch over which a pattern's `rate` is measured."""
+    max_groups_per_service: Annotated[int, Meta(ge=1, le=1_000_000)] = 500
+    max_services_per_partition: Annotated[int, Meta(ge=1, le=10_000_000)] = 20_000
+    recurring: RecurringPolicy = RecurringPolicy()
+    burst: BurstPolicy = BurstPolicy()
+    critical: CriticalPolicy = CriticalPolicy()
+
+
+class GuardsPolicy(_Policy):
+    """R6: what recovery may never do, whatever else is decided."""
+
+    max_attempts: Annotated[int, Meta(ge=1, le=100)] = 3
+    attempts_window_ms: PositiveMillis = 300_000
+    command_ttl_ms: PositiveMillis = 60_000
+    paused: bool = False
+    dry_run: bool = False
+    min_healthy_ratio: Ratio = 0.5
+    storm_incidents: Annotated[int, Meta(ge=1)] = 20
+    """More incidents than this open at once in an environment: nothing new is commanded."""
+
+
+class VerifyPolicy(_Policy):
+    """R7: when a fault counts as cured.
+
+    After `settle_ms` the rate of the incident's patterns must stay at or below
+    `cured_ratio` x the rate at the command for `watch_ms`; else the outcome is `recurring`.
+    """
+
+    settle_ms: Millis = 3_000
+    watch_ms: PositiveMillis = 8_000
+    cured_ratio: Ratio = 0.2
+    timeout_ms: PositiveMillis = 30_000
+
+
+class RetentionPolicy(_Policy):
+    """How many days each ClickHouse table keeps its rows."""
+
+    errors_days: Annotated[int, Meta(ge=1, le=3650)] = 30
+    rollups_days: Annotated[int, Meta(ge=1, le=3650)] = 400
+    records_days: Annotated[int, Meta(ge=1, le=3650)] = 400
+
+
+class DeadLetterPolicy(_Policy):
+    """E6: past these limits a worker stops instead of draining a topic into the dead letters."""
+
+    max_ratio: Ratio = 0.5
+    ratio_over: Annotated[int, Meta(ge=1)] = 1_000
+    """The ratio is taken over this many of a partition's latest records."""
+    max_consecutive: Annotated[int, Meta(ge=1)] = 1_000
+
+
+class RecordPolicy(_Policy):
+    """When the recorder writes to ClickHouse: at `max_rows` or after `flush_ms`."""
+
+    flush_ms: PositiveMillis = 1_000
+    max_rows: Annotated[int, Meta(ge=1, le=1_000_000)] = 50_000
+
+
+class ChannelPolicy(_Policy):
+    """Where notifications go. `url_env` names the environment variable that holds the address."""
+
+    kind: Literal["log", "webhook"]
+    url_env: str = ""
+    min_level: Literal["info", "warning", "error", "critical"] = "info"
+
+
+def weights(*values: float) -> SeverityWeights:
+    """Weights in the order low, medium, high, critical, fatal."""
+    low, medium, high, critical, fatal = values
+    return SeverityWeights(low=low, medium=medium, high=high, critical=critical, fatal=fatal)
+
+
+class Topology(_Policy):
+    """The whole of topology.yaml."""
+
+    version: Literal[1]
+    environment: Name = "production"
+    topics: dict[TopicRole, TopicPolicy]
+    layers: dict[Name, LayerPolicy]
+    severities: dict[str, Severity]
+    """Severity by error type or category, for what no classification rule settles."""
+    strategies: dict[Name, StrategyPolicy]
+    routes: tuple[RoutePolicy, ...]
+    services: dict[Name, ServicePolicy] = {}
+    detectors: DetectorsPolicy = DetectorsPolicy()
+    guards: GuardsPolicy = GuardsPolicy()
+    verify: VerifyPolicy = VerifyPolicy()
+    dead_letters: DeadLetterPolicy = DeadLetterPolicy()
+    record: RecordPolicy = RecordPolicy()
+    retention: RetentionPolicy = RetentionPolicy()
+    channels: dict[Name, ChannelPolicy] = {}
+
+    def topic(self, role: TopicRole) -> str:
+        """The name of the topic that plays `role`."""
+        return self.topics[role].name
+
+
+TOPIC_ROLES: Final[tuple[TopicRole, ...]] = (
+    "errors",
+    "patterns",
+    "incidents",
+    "commands",
+    "results",
+    "notifications",
+    "control",
+    "dead_letters",
+)
