@@ -32,11 +32,11 @@ TopicRole = Literal[
 ]
 
 
-class _Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class _Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     pass
 
 
-class TopicPolicy(_Policy):
+class TopicPolicy(_Policy, frozen=True, kw_only=True):
     """One topic. `retention_ms` is for `cleanup: delete`; `compact` keeps the last per key."""
 
     name: Name
@@ -47,7 +47,7 @@ class TopicPolicy(_Policy):
     max_message_bytes: Annotated[int, Meta(ge=1024, le=100_000_000)] = 1_048_576
 
 
-class SeverityWeights(_Policy):
+class SeverityWeights(_Policy, frozen=True, kw_only=True):
     """What an error of each severity adds to a service's score in one layer."""
 
     low: Weight
@@ -57,7 +57,7 @@ class SeverityWeights(_Policy):
     fatal: Weight
 
 
-class LayerPolicy(_Policy):
+class LayerPolicy(_Policy, frozen=True, kw_only=True):
     """How one layer is treated (row R1).
 
     `depth` orders layers for cascades: 0 is nearest to the user. `automatic` false means that a
@@ -72,7 +72,7 @@ class LayerPolicy(_Policy):
     weights: SeverityWeights
 
 
-class ServicePolicy(_Policy):
+class ServicePolicy(_Policy, frozen=True, kw_only=True):
     """What is known of a service; optional, it helps correlation and sets the layer."""
 
     layer: Name
@@ -80,7 +80,7 @@ class ServicePolicy(_Policy):
     instances: Annotated[int, Meta(ge=1, le=100_000)] | None = None
 
 
-class StrategyPolicy(_Policy):
+class StrategyPolicy(_Policy, frozen=True, kw_only=True):
     """One way to recover. `parameters` are the defaults sent to executors.
 
     `prior` is the success rate believed before anything was seen; `only_transient` limits it to
@@ -97,7 +97,7 @@ class StrategyPolicy(_Policy):
     priority: Priority = "medium"
 
 
-class RoutePolicy(_Policy):
+class RoutePolicy(_Policy, frozen=True, kw_only=True):
     """Which strategies are tried, in order, for what matches. First route that matches wins.
 
     An empty list matches everything. `error_types` are names with or without module, or
@@ -115,7 +115,7 @@ class RoutePolicy(_Policy):
     strategies: tuple[Name, ...]
 
 
-class RecurringPolicy(_Policy):
+class RecurringPolicy(_Policy, frozen=True, kw_only=True):
     """P1: `count` of one fingerprint among the last `among` events of a service."""
 
     enabled: bool = True
@@ -124,7 +124,7 @@ class RecurringPolicy(_Policy):
     confidence_cap: Ratio = 0.9
 
 
-class BurstPolicy(_Policy):
+class BurstPolicy(_Policy, frozen=True, kw_only=True):
     """P2: `count` events within `window_ms`, and less likely than `significance` under what is
     usual for the service, once `history` windows have been seen."""
 
@@ -135,14 +135,14 @@ class BurstPolicy(_Policy):
     history: Annotated[int, Meta(ge=1, le=10_000)] = 10
 
 
-class CriticalPolicy(_Policy):
+class CriticalPolicy(_Policy, frozen=True, kw_only=True):
     """P8: one event of these severities is enough."""
 
     enabled: bool = True
     severities: tuple[Severity, ...] = ("critical", "fatal")
 
 
-class DetectorsPolicy(_Policy):
+class DetectorsPolicy(_Policy, frozen=True, kw_only=True):
     """The detectors, and what they share: slots, lateness, episodes, bounds."""
 
     slot_ms: Annotated[int, Meta(ge=100, le=3_600_000)] = 1_000
@@ -164,7 +164,7 @@ class DetectorsPolicy(_Policy):
     critical: CriticalPolicy = CriticalPolicy()
 
 
-class GuardsPolicy(_Policy):
+class GuardsPolicy(_Policy, frozen=True, kw_only=True):
     """R6: what recovery may never do, whatever else is decided."""
 
     max_attempts: Annotated[int, Meta(ge=1, le=100)] = 3
@@ -177,7 +177,7 @@ class GuardsPolicy(_Policy):
     """More incidents than this open at once in an environment: nothing new is commanded."""
 
 
-class VerifyPolicy(_Policy):
+class VerifyPolicy(_Policy, frozen=True, kw_only=True):
     """R7: when a fault counts as cured.
 
     After `settle_ms` the rate of the incident's patterns must stay at or below
@@ -190,7 +190,7 @@ class VerifyPolicy(_Policy):
     timeout_ms: PositiveMillis = 30_000
 
 
-class RetentionPolicy(_Policy):
+class RetentionPolicy(_Policy, frozen=True, kw_only=True):
     """How many days each ClickHouse table keeps its rows."""
 
     errors_days: Annotated[int, Meta(ge=1, le=3650)] = 30
@@ -198,7 +198,7 @@ class RetentionPolicy(_Policy):
     records_days: Annotated[int, Meta(ge=1, le=3650)] = 400
 
 
-class DeadLetterPolicy(_Policy):
+class DeadLetterPolicy(_Policy, frozen=True, kw_only=True):
     """E6: past these limits a worker stops instead of draining a topic into the dead letters."""
 
     max_ratio: Ratio = 0.5
@@ -207,14 +207,14 @@ class DeadLetterPolicy(_Policy):
     max_consecutive: Annotated[int, Meta(ge=1)] = 1_000
 
 
-class RecordPolicy(_Policy):
+class RecordPolicy(_Policy, frozen=True, kw_only=True):
     """When the recorder writes to ClickHouse: at `max_rows` or after `flush_ms`."""
 
     flush_ms: PositiveMillis = 1_000
     max_rows: Annotated[int, Meta(ge=1, le=1_000_000)] = 50_000
 
 
-class ChannelPolicy(_Policy):
+class ChannelPolicy(_Policy, frozen=True, kw_only=True):
     """Where notifications go. `url_env` names the environment variable that holds the address."""
 
     kind: Literal["log", "webhook"]
@@ -228,7 +228,7 @@ def weights(*values: float) -> SeverityWeights:
     return SeverityWeights(low=low, medium=medium, high=high, critical=critical, fatal=fatal)
 
 
-class Topology(_Policy):
+class Topology(_Policy, frozen=True, kw_only=True):
     """The whole of topology.yaml."""
 
     version: Literal[1]

@@ -76,7 +76,7 @@ class Affected(msgspec.Struct, frozen=True, omit_defaults=True):
     layers: tuple[str, ...] = ()
 
 
-class Pattern(Record):
+class Pattern(Record, kw_only=True):
     """An episode: opened once, updated while it lasts, closed once. Key: environment."""
 
     ce_type: ClassVar[str] = "io.faultstream.pattern.changed.v1"
@@ -120,7 +120,7 @@ class Attempt(msgspec.Struct, kw_only=True, omit_defaults=True):
     reason: str = ""
 
 
-class Incident(Record):
+class Incident(Record, kw_only=True):
     """Patterns with one cause, and what was done about them. Key: environment."""
 
     ce_type: ClassVar[str] = "io.faultstream.incident.changed.v1"
@@ -150,7 +150,7 @@ class Target(msgspec.Struct, kw_only=True, omit_defaults=True):
     instances: str | list[str] = "all"
 
 
-class RecoveryCommand(Record):
+class RecoveryCommand(Record, kw_only=True):
     """An order to executors. Key: target service. Signed in the header `faultstream-signature`.
 
     Carried out at most once per (command_id, instance); never at or after `expires_at_ms`.
@@ -176,7 +176,7 @@ class RecoveryCommand(Record):
     experiment_id: str = ""
 
 
-class RecoveryResult(Record):
+class RecoveryResult(Record, kw_only=True):
     """What an executor did. Key: environment, which is taken from there when left out."""
 
     ce_type: ClassVar[str] = "io.faultstream.recovery.finished.v1"
@@ -197,7 +197,7 @@ class RecoveryResult(Record):
     details: dict[str, Any] = {}
 
 
-class Notification(Record):
+class Notification(Record, kw_only=True):
     """Something a person should know. Key: environment."""
 
     ce_type: ClassVar[str] = "io.faultstream.notification.requested.v1"
@@ -216,7 +216,7 @@ class Notification(Record):
     experiment_id: str = ""
 
 
-class Control(Record):
+class Control(Record, kw_only=True):
     """A wish of an operator. Key: `subject`; the last one per subject is in force.
 
     `until_at_ms` None means until it is taken back (`active` false).
