@@ -1,0 +1,191 @@
+"""Settings: where the pipeline runs and its secrets, from environment variables.
+
+What the pipeline does stands in topology.yaml instead. Every variable is in `VARIABLES` with its
+default; docs/reference/configuration.md is that list.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+from urllib.parse import SplitResult, unquote, urlsplit
+
+import msgspec
+
+from faultstream.config.errors import ConfigError, Problem, shown
+
+PREFIX: Final = "FAULTSTREAM_"
+MIN_KEY_BYTES: Final = 16
+LOG_LEVELS: Final = ("debug", "info", "warning", "error", "critical")
+
+
+class Variable(msgspec.Struct, frozen=True):
+    """One environment variable: its name without the prefix, default, and meaning."""
+
+    name: str
+    default: str
+    meaning: str
+    secret: bool = False
+
+
+VARIABLES: Final = (
+    Variable("KAFKA", "127.0.0.1:9092", "Kafka brokers: `host:port`, several with commas."),
+    Variable(
+        "CLICKHOUSE",
+        "http://127.0.0.1:8123/faultstream",
+        "ClickHouse over HTTP: `http[s]://[user[:password]@]host[:port]/database`. "
+        "Characters with a meaning in an address are percent-encoded.",
+        secret=True,
+    ),
+    Variable("TOPOLOGY", "", "Path of topology.yaml; the one in the package when empty."),
+    Variable("DATA", ".faultstream", "Folder for local state and for the embedded services."),
+    Variable(
+        "SIGNING_KEY",
+        "",
+        "Key that signs recovery commands, at least 16 bytes of UTF-8. Needed by respond and "
+        "by executors.",
+        secret=True,
+    ),
+    Variable("SIGNING_KEY_ID", "k1", "Name of the signing key, sent beside the signature."),
+    Variable("LOG_LEVEL", "info", f"One of {', '.join(LOG_LEVELS)}."),
+    Variable("METRICS_PORT", "0", "Loopback port of metrics and health, 0 for none; 0 to 65535."),
+)
+
+
+class ClickHouse(msgspec.Struct, frozen=True):
+    """Where ClickHouse answers HTTP. The password is not shown by repr."""
+
+    host: str
+    port: int
+    database: str
+    username: str = "default"
+    password: str = ""
+    secure: bool = False
+
+    def __repr__(self) -> str:
+        scheme = "https" if self.secure else "http"
+        return f"ClickHouse({scheme}://{self.username}@{self.host}:{self.port}/{self.database})"
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the pipeline runs. `from_env` reads and checks it; no secret is shown by repr."""
+
+    kafka: tuple[str, ...]
+    clickhouse: ClickHouse
+    topology: Path | None
+    data: Path
+    signing_key: bytes
+    """Empty when none was given."""
+    signing_key_id: str
+    log_level: str
+    metrics_port: int
+
+    @property
+    def brokers(self) -> str:
+        """The brokers as Kafka clients take them: `host:port,host:port`."""
+        return ",".join(self.kafka)
+
+    def __repr__(self) -> str:
+        return f"Settings(kafka={self.brokers}, clickhouse={self.clickhouse}, data={self.data})"
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str] | None = None) -> "Settings":
+        """The settings in `env`, by default the process environment. An empty value is none.
+
+        Raises:
+            ConfigError: one problem for each variable that cannot be used.
+        """
+        reader = _Reader(os.environ if env is None else env)
+        settings = cls(
+            kafka=reader.brokers(),
+            clickhouse=reader.clickhouse(),
+            topology=Path(path) if (path := reader.text("TOPOLOGY")) else None,
+            data=Path(reader.text("DATA")),
+            signing_key=reader.key(),
+            signing_key_id=reader.text("SIGNING_KEY_ID"),
+            log_level=reader.log_level(),
+            metrics_port=reader.port(),
+        )
+        if reader.problems:
+            raise ConfigError.of(reader.problems)
+        return settings
+
+
+class _Reader:
+    """Reads the variables one by one and keeps what is wrong with them."""
+
+    def __init__(self, env: Mapping[str, str]) -> None:
+        self.problems: list[Problem] = []
+        self._env = env
+        self._defaults = {variable.name: variable.default for variable in VARIABLES}
+
+    def text(self, name: str) -> str:
+        return self._env.get(PREFIX + name, "").strip() or self._defaults[name]
+
+    def brokers(self) -> tuple[str, ...]:
+        given = self.text("KAFKA")
+        brokers = tuple(part.strip() for part in given.split(",") if part.strip())
+        if not brokers or not all(_is_address(broker) for broker in brokers):
+            self._wrong("KAFKA", "no list of brokers", "host:port[,host:port]", shown(given))
+        return brokers
+
+    def clickhouse(self) -> ClickHouse:
+        """Secrets may stand in the address, so no message repeats it."""
+        bound = "http[s]://[user[:password]@]host[:port]/database"
+        try:
+            parts: SplitResult = urlsplit(self.text("CLICKHOUSE"))
+            port = parts.port
+        except ValueError:
+            self._wrong("CLICKHOUSE", "no address", bound)
+            return ClickHouse("", 0, "")
+        database = parts.path.strip("/")
+        if parts.scheme not in {"http", "https"} or not parts.hostname or not database:
+            self._wrong("CLICKHOUSE", "no address of a ClickHouse database", bound)
+        if not database.replace("_", "").isalnum() and database:
+            self._wrong("CLICKHOUSE", "no name of a database", "letters, digits and _", database)
+        secure = parts.scheme == "https"
+        return ClickHouse(
+            host=parts.hostname or "",
+            port=port or (8443 if secure else 8123),
+            database=database,
+            username=unquote(parts.username or "default"),
+            password=unquote(parts.password or ""),
+            secure=secure,
+        )
+
+    def key(self) -> bytes:
+        key = self._env.get(PREFIX + "SIGNING_KEY", "").encode("utf-8", "surrogateescape")
+        if key and len(key) < MIN_KEY_BYTES:
+            self._wrong(
+                "SIGNING_KEY",
+                "too short",
+                f"at least {MIN_KEY_BYTES} bytes",
+                f"{len(key)} bytes",
+                "`openssl rand -hex 32` makes one",
+            )
+        return key
+
+    def log_level(self) -> str:
+        level = self.text("LOG_LEVEL").lower()
+        if level not in LOG_LEVELS:
+            self._wrong("LOG_LEVEL", "unknown level", " or ".join(LOG_LEVELS), shown(level))
+        return level
+
+    def port(self) -> int:
+        given = self.text("METRICS_PORT")
+        if not _is_port(given):
+            self._wrong("METRICS_PORT", "no port", "a number from 0 to 65535", shown(given))
+            return 0
+        return int(given)
+
+    def _wrong(self, name: str, problem: str, bound: str, value: str = "", mend: str = "") -> None:
+        self.problems.append(Problem("environment", PREFIX + name, problem, bound, value, mend))
+
+
+def _is_port(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= 5 and int(text) <= 65_535
+
+
+def _is_address(text: str) -> bool:
+    host, colon, port = text.rpartition(":")
+    return bool(host and colon and _is_port(port) and int(port)) and not set(host) & set("/@ \t")
