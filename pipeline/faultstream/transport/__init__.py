@@ -1,0 +1,1 @@
+"""Kafka itself: the Faust transport, the topics and the embedded broker."""
