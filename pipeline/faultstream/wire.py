@@ -13,14 +13,18 @@ import msgspec
 import orjson
 
 from faultstream.core.errors import DataError
+from faultstream.core.event import ErrorEvent
 from faultstream.core.records import Record
 
 R = TypeVar("R", bound=Record)
 
 CONTENT_TYPE: Final = b"application/json"
 SOURCE: Final = "faultstream"
+EVENT_TYPE: Final = "io.faultstream.error.raised.v1"
 
 loads = orjson.loads
+
+_EVENT_ENCODER: Final = msgspec.json.Encoder()
 
 
 def dumps(value: object) -> bytes:
@@ -113,3 +117,30 @@ def headers(record: Record, record_id: str, time_ms: int) -> list[tuple[str, byt
         ("ce_time", rfc3339(time_ms).encode()),
         ("content-type", CONTENT_TYPE),
     ]
+
+
+def encode_event(event: ErrorEvent) -> bytes:
+    """The bytes of an ErrorEvent on its topic, an integer `time` as RFC 3339.
+
+    Raises:
+        UnicodeEncodeError: a string holds lone surrogates.
+    """
+    if isinstance(event.time, int):
+        event = msgspec.structs.replace(event, time=rfc3339(event.time))
+    return _EVENT_ENCODER.encode(event)
+
+
+def event_headers(event: ErrorEvent, traceparent: str = "") -> list[tuple[str, bytes]]:
+    """CloudEvents 1.0 headers for an event whose id and time are known, and W3C traceparent."""
+    time = rfc3339(event.time) if isinstance(event.time, int) else event.time or ""
+    found = [
+        ("ce_specversion", b"1.0"),
+        ("ce_id", event.event_id.encode()),
+        ("ce_source", SOURCE.encode()),
+        ("ce_type", EVENT_TYPE.encode()),
+        ("ce_time", time.encode()),
+        ("content-type", CONTENT_TYPE),
+    ]
+    if traceparent:
+        found.append(("traceparent", traceparent.encode()))
+    return found

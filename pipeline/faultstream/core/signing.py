@@ -1,0 +1,28 @@
+"""Signatures of commands: HMAC-SHA-256 over the bytes of the value as they stand on the topic.
+
+The signature travels in the header `faultstream-signature`, the name of its key in
+`faultstream-key-id`, so that keys can be changed while commands are under way.
+"""
+
+import hashlib
+import hmac
+from typing import Final
+
+SIGNATURE_HEADER: Final = "faultstream-signature"
+KEY_ID_HEADER: Final = "faultstream-key-id"
+MIN_KEY_BYTES: Final = 16
+
+
+def sign(value: bytes, key: bytes) -> str:
+    """The signature of `value`: 64 lower-case hexadecimal digits."""
+    return hmac.new(key, value, hashlib.sha256).hexdigest()
+
+
+def verify(value: bytes, signature: str, key: bytes) -> bool:
+    """Whether `signature` belongs to `value`; takes equally long wherever they differ."""
+    return hmac.compare_digest(sign(value, key).encode(), signature.encode("utf-8", "replace"))
+
+
+def headers(value: bytes, key: bytes, key_id: str) -> list[tuple[str, bytes]]:
+    """Both headers for `value`."""
+    return [(SIGNATURE_HEADER, sign(value, key).encode()), (KEY_ID_HEADER, key_id.encode())]
