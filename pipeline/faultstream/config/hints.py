@@ -1,0 +1,68 @@
+"""What a topology may say but hardly means. A hint is one function and one line in `HINTS`."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from faultstream.config.errors import Problem
+from faultstream.config.rules import Rule
+from faultstream.config.source import Source
+from faultstream.core.policy import RoutePolicy, Topology
+
+
+def hints(source: Source, topology: Topology) -> list[Problem]:
+    """Everything worth a warning."""
+    return [problem for hint in HINTS for problem in hint(source, topology)]
+
+
+def last_route(source: Source, topology: Topology) -> Iterator[Problem]:
+    """Only the last route should match everything."""
+    open_routes = [index for index, route in enumerate(topology.routes) if _matches_all(route)]
+    last = len(topology.routes) - 1
+    if not open_routes:
+        mend = "Patterns that no route matches are escalated, not recovered."
+        yield source.problem(
+            f"routes[{last}]", "the last route does not match everything", mend=mend
+        )
+    elif open_routes[0] < last:
+        path = f"routes[{open_routes[0]}]"
+        yield source.problem(path, "matches everything, so no route behind it is ever tried")
+
+
+def unused_strategies(source: Source, topology: Topology) -> Iterator[Problem]:
+    """A strategy that no route and no layer names is never tried by itself."""
+    used = {name for route in topology.routes for name in route.strategies}
+    used |= {name for layer in topology.layers.values() for name in layer.strategies}
+    for name in topology.strategies:
+        if name not in used:
+            yield source.problem(f"strategies.{name}", "no route and no layer names it")
+
+
+def room_for_dead_letters(source: Source, topology: Topology) -> Iterator[Problem]:
+    """A dead letter is the original and some headers, so it needs more room than any original."""
+    dead = topology.topics.get("dead_letters")
+    for role, topic in topology.topics.items():
+        if dead and role != "dead_letters" and dead.max_message_bytes <= topic.max_message_bytes:
+            yield source.problem(
+                "topics.dead_letters.max_message_bytes",
+                f"the largest records of topics.{role} would not fit",
+                bound=f"more than {topic.max_message_bytes}",
+                value=str(dead.max_message_bytes),
+            )
+            return
+
+
+HINTS: Final[tuple[Rule, ...]] = (last_route, unused_strategies, room_for_dead_letters)
+
+
+def _matches_all(route: RoutePolicy) -> bool:
+    return not any(
+        (
+            route.error_types,
+            route.categories,
+            route.severities,
+            route.layers,
+            route.services,
+            route.environments,
+            route.patterns,
+        )
+    )
