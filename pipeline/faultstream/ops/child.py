@@ -12,9 +12,12 @@ from typing import IO
 
 # Runs in the child before the real program, so that no code of ours runs between fork and exec.
 # The kernel keeps the wish across exec; a parent that died before it was made shows in getppid.
+# Signals blocked here or ignored by Python would stay so in the program; it gets them as usual.
 _TIE = """
-import ctypes, os, sys
+import ctypes, os, signal, sys
 ctypes.CDLL(None, use_errno=True).prctl(1, 9)
+signal.pthread_sigmask(signal.SIG_SETMASK, [])
+signal.signal(signal.SIGPIPE, signal.SIG_DFL)
 if os.getppid() != int(sys.argv[1]):
     os._exit(1)
 os.execvp(sys.argv[2], sys.argv[2:])

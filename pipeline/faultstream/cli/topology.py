@@ -1,0 +1,129 @@
+"""`faultstream topology`: the topics of the topology, created, shown, compared."""
+
+import asyncio
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from faultstream.config.errors import ConfigError
+from faultstream.config.settings import Settings
+from faultstream.config.topology import load
+from faultstream.core.policy import Topology
+from faultstream.transport import topics
+
+CONNECT_TIMEOUT_S: Final = 10.0
+
+
+def _options(function: Callable[..., None]) -> Callable[..., None]:
+    for option in (
+        click.option("--brokers", help="host:port[,..]; by default FAULTSTREAM_KAFKA."),
+        click.option(
+            "--topology",
+            "file",
+            type=click.Path(path_type=Path),
+            help="topology.yaml; by default FAULTSTREAM_TOPOLOGY, else the one in the package.",
+        ),
+    ):
+        function = option(function)
+    return function
+
+
+@click.group("topology")
+def command() -> None:
+    """Create the Kafka topics, or say what differs.
+
+    \b
+    Example:  faultstream topology diff --brokers kafka:9092
+              faultstream topology create --brokers kafka:9092
+    """
+
+
+@command.command("create")
+@_options
+@click.option("--dry-run", is_flag=True, help="Only say what would be created.")
+def create(brokers: str | None, file: Path | None, *, dry_run: bool) -> None:
+    """Create the topics that are missing; refuse when one differs.
+
+    Nothing that exists is changed. Also gives the log its identity, once.
+
+    \b
+    Example:  faultstream topology create --brokers kafka:9092 --dry-run
+    """
+    brokers, topology = _where(brokers, file)
+    if dry_run:
+        found = asyncio.run(_differences(brokers, topology))
+        _refuse([difference for difference in found if difference.what != "missing"])
+        for difference in found:
+            click.echo(f"would create {difference.topic}")
+        return
+    try:
+        created = asyncio.run(_create(brokers, topology))
+    except topics.TopicsDifferError as exc:
+        _refuse(exc.differences)
+        raise
+    except topics.TopicRefusedError as exc:
+        raise click.ClickException(f"the broker refused {exc}") from exc
+    for name in created:
+        click.echo(f"created {name}")
+    if not created:
+        click.echo(f"all {len(wanted(topology))} topics are there")
+
+
+@command.command("show")
+@_options
+def show(brokers: str | None, file: Path | None) -> None:
+    """Print the wanted topics, one JSON object a line; connects to nothing.
+
+    \b
+    Example:  faultstream topology show
+    """
+    _, topology = _where(brokers, file)
+    for topic in wanted(topology):
+        line: dict[str, Any] = {"name": topic.name, "partitions": topic.partitions}
+        line |= {"replicas": topic.replicas, **topic.settings}
+        click.echo(json.dumps(line))
+
+
+@command.command("diff")
+@_options
+def diff(brokers: str | None, file: Path | None) -> None:
+    """Say how the topics on the brokers differ; exit code 1 when they do.
+
+    \b
+    Example:  faultstream topology diff --brokers kafka:9092
+    """
+    brokers, topology = _where(brokers, file)
+    found = asyncio.run(_differences(brokers, topology))
+    for difference in found:
+        click.echo(str(difference))
+    sys.exit(1 if found else 0)
+
+
+def wanted(topology: Topology) -> list[topics.Topic]:
+    """Every topic the pipeline needs: those of the topology and the workers' changelogs."""
+    return topics.wanted(topology)
+
+
+def _where(brokers: str | None, file: Path | None) -> tuple[str, Topology]:
+    settings = Settings.from_env()
+    return brokers or settings.brokers, load(file or settings.topology)
+
+
+def _refuse(differences: "list[topics.Difference] | tuple[topics.Difference, ...]") -> None:
+    if differences:
+        text = "; ".join(str(difference) for difference in differences)
+        raise ConfigError("topology.yaml", "topics", text)
+
+
+async def _differences(brokers: str, topology: Topology) -> list[topics.Difference]:
+    await topics.wait_for_broker(brokers, CONNECT_TIMEOUT_S)
+    return await topics.differences(brokers, topology)
+
+
+async def _create(brokers: str, topology: Topology) -> list[str]:
+    await topics.wait_for_broker(brokers, CONNECT_TIMEOUT_S)
+    return await topics.create(brokers, topology)
