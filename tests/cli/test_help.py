@@ -1,0 +1,107 @@
+"""The command line: its list, its help, and its exit codes."""
+
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from faultstream import __version__
+from faultstream.cli import COMMANDS, Commands, main
+from faultstream.config.errors import ConfigError
+
+NAMES = [name for section in COMMANDS.values() for name in section]
+BAD = Path(__file__).parents[1] / "config" / "bad" / "wrong-version.yaml"
+
+
+def test_help_guides_without_importing_a_command() -> None:
+    """Help lists every command in a newcomer's order, though none has been loaded."""
+    code = (
+        "import sys; from faultstream.cli import main\n"
+        "try: main(['--help'], prog_name='faultstream')\n"
+        "finally: sys.exit(any(m in sys.modules for m in ('faust', 'yaml', 'aiokafka')))"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    places = [run.stdout.index(f"\n  {name} ") for name in NAMES]
+    assert places == sorted(places)
+    assert run.stdout.startswith("Usage: faultstream")
+
+
+def test_version() -> None:
+    """`--version` says name and version."""
+    assert CliRunner().invoke(main, ["--version"]).output == f"faultstream {__version__}\n"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_command_has_a_file_a_help_and_an_example(name: str) -> None:
+    """The list, the file and the command agree; help shows an example."""
+    assert importlib.util.find_spec(f"faultstream.cli.{name.replace('-', '_')}")
+    command = Commands().get_command(click.Context(main), name)
+    assert command is not None
+    assert command.help
+    result = CliRunner().invoke(main, [name, "--help"])
+    assert result.exit_code == 0
+    assert f"faultstream {name}" in result.output
+
+
+def test_an_unknown_command_is_usage() -> None:
+    """Exit code 2."""
+    assert CliRunner().invoke(main, ["chekc"]).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "message"),
+    [
+        (ConfigError("f.yaml", "a.b", "wrong", line=3), 2, "f.yaml:3: a.b: wrong\n"),
+        (ConnectionRefusedError("127.0.0.1:1"), 3, "cannot reach it: 127.0.0.1:1\n"),
+    ],
+)
+def test_known_errors_have_exit_codes(error: Exception, code: int, message: str) -> None:
+    """Configuration is 2, an unreachable server 3, each in one line without a traceback."""
+
+    @click.group(cls=Commands)
+    def group() -> None:
+        raise error
+
+    result = CliRunner().invoke(group, ["check"])
+    assert (result.exit_code, result.stderr) == (code, message)
+
+
+def test_any_other_error_is_ours() -> None:
+    """What nobody foresaw keeps its traceback."""
+
+    @click.group(cls=Commands)
+    def group() -> None:
+        raise ZeroDivisionError
+
+    assert isinstance(CliRunner().invoke(group, ["check"]).exception, ZeroDivisionError)
+
+
+def test_check_says_ok_or_what_is_wrong(tmp_path: Path) -> None:
+    """0 and a summary, or 2 and the problems, with nothing on standard output."""
+    good = CliRunner().invoke(main, ["check"])
+    assert (good.exit_code, good.stderr) == (0, "")
+    assert "topology.yaml: ok\n  8 topics" in good.stdout
+    bad = CliRunner().invoke(main, ["check", str(BAD)])
+    assert (bad.exit_code, bad.stdout) == (2, "")
+    assert bad.stderr == f"error: {BAD}:2: version: wrong value; must be 1; got 2\n"
+
+
+def test_check_reads_the_path_from_the_environment() -> None:
+    """FAULTSTREAM_TOPOLOGY is the default, and the environment is checked too."""
+    env = {"FAULTSTREAM_TOPOLOGY": str(BAD)}
+    assert CliRunner(env=env).invoke(main, ["check"]).exit_code == 2
+    env = {"FAULTSTREAM_METRICS_PORT": "x"}
+    result = CliRunner(env=env).invoke(main, ["check"])
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "FAULTSTREAM_METRICS_PORT" in result.stderr
+
+
+def test_strict_check_refuses_warnings() -> None:
+    """Warnings go to standard error; with --strict they are refused."""
+    warned = BAD.parents[1] / "warned" / "last-route-narrow.yaml"
+    assert CliRunner().invoke(main, ["check", str(warned)]).exit_code == 0
+    assert CliRunner().invoke(main, ["check", "--strict", str(warned)]).exit_code == 2
