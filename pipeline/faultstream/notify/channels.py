@@ -1,0 +1,54 @@
+"""The kinds of channels: a new kind is one file and one line in `KINDS`."""
+
+from collections.abc import Callable, Mapping
+from typing import Final
+from urllib.parse import urlsplit
+
+from faultstream.core.policy import ChannelPolicy
+from faultstream.notify.channel import Channel, ChannelConfigError
+from faultstream.notify.log import LogChannel
+from faultstream.notify.webhook import WebhookChannel
+
+Factory = Callable[[str, ChannelPolicy, Mapping[str, str]], Channel]
+
+
+def _log(name: str, policy: ChannelPolicy, env: Mapping[str, str]) -> Channel:  # noqa: ARG001
+    return LogChannel()
+
+
+def _webhook(name: str, policy: ChannelPolicy, env: Mapping[str, str]) -> Channel:
+    return WebhookChannel(_url(name, policy, env))
+
+
+KINDS: Final[dict[str, Factory]] = {
+    "log": _log,
+    "webhook": _webhook,
+}
+
+
+def make(name: str, policy: ChannelPolicy, env: Mapping[str, str]) -> Channel:
+    """The channel that `channels.<name>` of topology.yaml describes.
+
+    Raises:
+        ChannelConfigError: its address is missing or no address.
+    """
+    return KINDS[policy.kind](name, policy, env)
+
+
+def _url(name: str, policy: ChannelPolicy, env: Mapping[str, str]) -> str:
+    place = f"channels.{name}.url_env"
+    if not policy.url_env:
+        raise ChannelConfigError(f"{place}: name the environment variable that holds the address")
+    url = env.get(policy.url_env, "").strip()
+    if not url:
+        raise ChannelConfigError(f"{place}: the environment variable {policy.url_env} is not set")
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in {"http", "https"} and bool(parts.hostname)
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ChannelConfigError(
+            f"{place}: {policy.url_env} must hold an address that begins with http:// or https://"
+        )
+    return url
