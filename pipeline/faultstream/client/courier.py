@@ -1,0 +1,274 @@
+"""The one thread of a reporter: takes from the outbox, scrubs, encodes, delivers, spools.
+
+It starts with the first error, has an event loop of its own, and is a daemon, so it never keeps a
+program alive. Nothing that it meets raises into the application.
+"""
+
+import asyncio
+import logging
+import socket
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+from faultstream.client import parcel
+from faultstream.client.outbox import Entry, Outbox
+from faultstream.client.sender import Parcel, Sender
+from faultstream.client.spool import Segment, Spool
+
+BATCH: Final = 500
+FIRST_WAIT_S: Final = 0.1
+LONGEST_WAIT_S: Final = 5.0
+SPOOL_AFTER_S: Final = 0.5
+
+log = logging.getLogger("faultstream.client")
+
+
+class _Loop(asyncio.SelectorEventLoop):
+    """Looks names up in its own thread: the pool that asyncio uses refuses work at exit."""
+
+    async def getaddrinfo(
+        self,
+        host: Any,
+        port: Any,
+        *,
+        family: int = 0,
+        type: int = 0,  # noqa: A002 - the name in the standard library
+        proto: int = 0,
+        flags: int = 0,
+    ) -> Any:
+        return socket.getaddrinfo(host, port, family, type, proto, flags)
+
+
+class Courier:
+    """See the module. `wake` and `stop` may be called from any thread."""
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        make_sender: Callable[[Callable[[Parcel, str], None]], Sender],
+        spool: Spool | None,
+        *,
+        topic: str,
+        emails: bool,
+    ) -> None:
+        self._outbox = outbox
+        self._sender = make_sender(self._refused)
+        self._spool = spool
+        self._topic = topic
+        self._emails = emails
+        self._loop = _Loop()
+        self._event = asyncio.Event()
+        self._idle = False
+        self._stopping = False
+        self._hurry = False
+        self._wait_s = FIRST_WAIT_S
+        self._thread = threading.Thread(target=self._main, name="faultstream", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread.
+
+        Raises:
+            RuntimeError: the interpreter is too far on its way out.
+        """
+        self._thread.start()
+
+    @property
+    def ident(self) -> int | None:
+        """The thread's identifier."""
+        return self._thread.ident
+
+    @property
+    def alive(self) -> bool:
+        """Whether the thread runs."""
+        return self._thread.is_alive()
+
+    @property
+    def connected(self) -> bool:
+        """Whether the last contact with Kafka worked."""
+        return self._sender.connected
+
+    def wake(self, *, hurry: bool = False) -> None:
+        """There is something to do; costs nothing while the thread is at work.
+
+        With `hurry` it also tries Kafka again at once when that was away.
+        """
+        if hurry:
+            self._hurry = True
+        if self._idle or hurry:
+            self._idle = False
+            try:
+                self._loop.call_soon_threadsafe(self._event.set)
+            except RuntimeError:  # closed meanwhile
+                return
+
+    def stop(self, timeout_s: float) -> None:
+        """Send what can be sent within `timeout_s`, then end."""
+        self._stopping = True
+        self.wake(hurry=True)
+        self._thread.join(timeout_s)
+        if self._thread.is_alive():
+            try:
+                self._loop.call_soon_threadsafe(self._cancel)
+            except RuntimeError:
+                return
+            self._thread.join(1.0)
+
+    def _cancel(self) -> None:
+        for task in asyncio.all_tasks(self._loop):
+            task.cancel()
+
+    def _main(self) -> None:
+        try:
+            self._loop.run_until_complete(self._run())
+        except asyncio.CancelledError:
+            pass
+        except Exception:
+            log.exception("the reporter's thread ended; errors are no longer reported")
+        finally:
+            self._loop.close()
+
+    async def _run(self) -> None:
+        try:
+            while True:
+                self._event.clear()
+                self._outbox.release(everything=self._stopping)
+                if await self._turn():
+                    continue
+                if self._stopping and not self._outbox.queued:
+                    return
+                await self._rest()
+        finally:
+            await self._sender.close()
+
+    async def _turn(self) -> bool:
+        """One batch, or one segment of the spool; False when there is nothing (more) to do now."""
+        if not self._outbox.queued and (self._spool is None or not self._spool.waiting):
+            return False
+        try:
+            if not await self._sender.connect():
+                return await self._away()
+            if self._outbox.queued:
+                return await self._deliver() or await self._away()
+            if self._stopping or self._spool is None:
+                return False
+            return await self._unspool(self._spool)
+        except Exception:
+            log.exception("trouble while reporting; trying again")
+            await self._sender.close()
+            return await self._away()
+
+    async def _deliver(self) -> bool:
+        entries = self._prepared(self._outbox.take(BATCH))
+        parcels = [parcel.parcel(entry, self._topic) for entry in entries]
+        try:
+            left = [sent.token for sent in await self._sender.deliver(parcels)]
+        except Exception:
+            self._outbox.put_back(entries)
+            raise
+        missing = {id(entry) for entry in left}
+        self._outbox.settle(entry for entry in entries if id(entry) not in missing)
+        if left:
+            self._outbox.put_back(left)
+            return False
+        self._wait_s = FIRST_WAIT_S
+        return True
+
+    def _prepared(self, entries: list[Entry]) -> list[Entry]:
+        """Those that can be sent; the others are dropped, one by one."""
+        good = []
+        for entry in entries:
+            try:
+                fits = parcel.encode(entry, emails=self._emails)
+            except Exception:  # noqa: BLE001 - one bad event must not stop the others
+                self._outbox.drop([entry], "unencodable")
+                continue
+            if fits:
+                good.append(entry)
+            else:
+                self._outbox.drop([entry], "too_large")
+        return good
+
+    def _refused(self, sent: Parcel, reason: str) -> None:
+        if isinstance(sent.token, Entry):
+            self._outbox.drop([sent.token], "refused")
+        log.warning("Kafka refused an error event: %s", reason)
+
+    async def _unspool(self, spool: Spool) -> bool:
+        segment = spool.next()
+        if segment is None:
+            return False
+        try:
+            parcels = _parcels(segment, self._topic)
+            while parcels:
+                left = await self._sender.deliver(parcels[:BATCH])
+                if left:
+                    return await self._away()
+                del parcels[:BATCH]
+            total = sum(event.token.count for event in _parcels(segment, self._topic))
+        except BaseException:
+            segment.release()
+            raise
+        own = segment.done()
+        self._outbox.unspool(own, max(0, total - own))
+        return True
+
+    async def _away(self) -> bool:
+        """Kafka is away: to the spool, or wait; longer each time. True: go on trying."""
+        if self._stopping or self._wait_s >= SPOOL_AFTER_S:
+            while self._outbox.queued and self.store(self._outbox.take(BATCH)):
+                pass
+        if self._stopping:
+            await asyncio.sleep(FIRST_WAIT_S)
+            return self._outbox.queued
+        wait_s, self._wait_s = self._wait_s, min(self._wait_s * 2, LONGEST_WAIT_S)
+        until = time.monotonic() + wait_s
+        while (left_s := until - time.monotonic()) > 0 and not (self._stopping or self._hurry):
+            self._event.clear()
+            await self._rest(left_s)
+        self._hurry = False
+        return True
+
+    def store(self, entries: list[Entry]) -> bool:
+        """Write entries to the spool; when they find no room they go back to the outbox."""
+        entries = self._prepared(entries)
+        stored = False
+        if self._spool is not None and entries:
+            lines = [entry.value for entry in entries]
+            try:
+                stored = self._spool.write(lines, sum(entry.event.count for entry in entries))
+            except OSError as exc:
+                log.warning("the spool cannot be written: %s", exc)
+        if stored:
+            self._outbox.settle(entries, spooled=True)
+        else:
+            self._outbox.put_back(entries, retried=False)
+        return stored
+
+    async def _rest(self, away_s: float | None = None) -> None:
+        """Sleep until woken or until a window ends; for at most `away_s` while Kafka is away."""
+        self._idle = True
+        try:
+            wait_s = self._outbox.release(everything=self._stopping)
+            if away_s is None:
+                if self._outbox.queued or self._stopping:
+                    return
+            else:
+                wait_s = away_s if wait_s is None else min(wait_s, away_s)
+            async with asyncio.timeout(wait_s):
+                await self._event.wait()
+        except TimeoutError:
+            pass
+        finally:
+            self._idle = False
+
+
+def _parcels(segment: Segment, topic: str) -> list[Parcel]:
+    found = []
+    for line in segment.lines():
+        try:
+            found.append(parcel.spooled(line, topic))
+        except (ValueError, KeyError, TypeError):
+            log.warning("a line of the spool is damaged and left out")
+    return found

@@ -1,0 +1,285 @@
+"""Reporter: errors of one service, on their way to Kafka without the application noticing."""
+
+import logging
+import os
+import socket
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self, Unpack
+
+import msgspec
+
+from faultstream.client import lifetime
+from faultstream.client.capture import Capture, mark
+from faultstream.client.courier import Courier, log
+from faultstream.client.event import Details, Origin, build, see
+from faultstream.client.logs import ReportHandler
+from faultstream.client.outbox import Entry, Outbox
+from faultstream.client.sender import Sender, addresses
+from faultstream.client.spool import Spool
+from faultstream.core.event import DEFAULT_ENVIRONMENT, MAX_COUNT
+
+DEFAULT_BROKERS: Final = "127.0.0.1:9092"
+DEFAULT_TOPIC: Final = "faultstream.errors.v1"
+
+
+class Stats(msgspec.Struct, frozen=True, kw_only=True):
+    """Errors (not events) by where they are: reported = sent + spooled + waiting + all dropped.
+
+    `folded` of them went into the event of another one; `recovered` came out of the spool from
+    a process that is gone and are not in `reported`. `retried` are events. `dropped` by reason:
+    full, unencodable, too_large, refused (by Kafka), unreadable, reentrant, broken, closed, unsent
+    (at close), no_thread.
+    """
+
+    reported: int
+    sent: int
+    folded: int
+    waiting: int
+    spooled: int
+    recovered: int
+    retried: int
+    dropped: dict[str, int]
+    connected: bool
+
+
+class Reporter:
+    """Reports errors of a service. Never blocks, never raises, needs no Kafka to start with.
+
+    Errors may be reported from any thread, task or process after a fork. The first one starts a
+    daemon thread. What waits when the interpreter ends is sent within `exit_flush_s`; a process
+    that ends by os._exit or a signal must call `flush` before.
+    """
+
+    def __init__(
+        self,
+        service: str,
+        *,
+        brokers: str | None = None,
+        environment: str = DEFAULT_ENVIRONMENT,
+        layer: str = "",
+        instance: str = "",
+        release: str = "",
+        topic: str = DEFAULT_TOPIC,
+        max_records: int = 10_000,
+        max_bytes: int = 16 * 1024 * 1024,
+        fold_ms: int = 250,
+        spool: Path | str | None = None,
+        max_spool_bytes: int = 64 * 1024 * 1024,
+        scrub_emails: bool = True,
+        exit_flush_s: float = 2.0,
+        kafka: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Make a reporter; opens nothing yet.
+
+        `brokers` is host:port[,host:port]; None reads FAULTSTREAM_KAFKA, else 127.0.0.1:9092. Past
+        `max_records` events or about `max_bytes` waiting, new errors are dropped and counted.
+        Identical errors within `fold_ms` become one event with a count; 0 turns that off.
+        `spool` is a folder for events while Kafka is away, of at most `max_spool_bytes`.
+        `kafka` are further settings for aiokafka's producer, such as security_protocol.
+
+        Raises:
+            ValueError: no service, or brokers that are no addresses.
+        """
+        if not service:
+            raise ValueError("service: expected a name, got nothing")
+        self.service = service
+        self.environment = environment
+        self._brokers = brokers or os.environ.get("FAULTSTREAM_KAFKA") or DEFAULT_BROKERS
+        addresses(self._brokers)
+        host = socket.gethostname()
+        self._origin = Origin(service, environment, layer, host, instance, release)
+        self._topic = topic
+        self._limits = (max_records, max_bytes, fold_ms)
+        self._spool_folder = Path(spool) if spool is not None else None
+        self._max_spool_bytes = max_spool_bytes
+        self._emails = scrub_emails
+        self._exit_flush_s = exit_flush_s
+        self._kafka = dict(kafka or {})
+        self._closed = False
+        self._courier: Courier | None = None
+        self._spool: Spool | None = None
+        self.after_fork()
+        lifetime.watch(self)
+
+    def report(
+        self,
+        error: BaseException | str,
+        message: str = "",
+        **details: Unpack[Details],
+    ) -> str:
+        """Report an exception, or an error by the name of its type.
+
+        Returns the id of the event that carries it (shared by errors that were folded into one);
+        empty when it was dropped, which `stats` counts. `message` wins over the exception's own.
+        `handled` is True unless said otherwise. Locals are never read.
+        """
+        if getattr(self._local, "busy", False):
+            self._outbox.refuse("reentrant")
+            return ""
+        self._local.busy = True
+        try:
+            return self._report(error, message, details)
+        except Exception:  # noqa: BLE001 - reporting must never hurt the application
+            self._outbox.refuse("broken")
+            return ""
+        finally:
+            self._local.busy = False
+
+    def _report(self, error: BaseException | str, message: str, details: Details) -> str:
+        if self._closed:
+            self._outbox.refuse("closed", details.get("count", 1))
+            return ""
+        courier = self._courier
+        if courier is not None and courier.ident == threading.get_ident():
+            return ""
+        if isinstance(error, BaseException):
+            mark(error)
+        count = max(1, min(details.get("count", 1), MAX_COUNT))
+        seen = see(error, message, details)
+        key = seen.key()
+        event_id = self._outbox.fold(key, count)
+        if event_id:
+            return event_id
+        event = build(self._origin, seen, count)
+        if not self._outbox.add(key, Entry(event, details.get("traceparent") or "")):
+            return ""
+        self._wake()
+        return event.event_id
+
+    def capture(self, *, swallow: bool = False, **details: Unpack[Details]) -> Capture:
+        """A decorator and context manager, sync and async, that reports what passes through.
+
+        `handled` is what `swallow` is, unless said otherwise; see Capture.
+        """
+
+        def passed(exc: BaseException, function: str) -> None:
+            known: Details = {"handled": swallow, "function": function, **details}
+            self.report(exc, **known)
+
+        return Capture(passed, swallow=swallow)
+
+    def logging_handler(self, level: int = logging.ERROR) -> logging.Handler:
+        """A handler for the logging module that reports records at `level` and above."""
+        return ReportHandler(self, level)
+
+    def flush(self, timeout_s: float = 5.0) -> bool:
+        """Send what waits, now; blocks. False when it took longer, or in the reporter's thread."""
+        courier = self._courier
+        if courier is None or courier.ident == threading.get_ident():
+            return self._outbox.empty
+        self._outbox.release(everything=True)
+        courier.wake(hurry=True)
+        return self._outbox.wait(timeout_s)
+
+    def close(self, timeout_s: float = 5.0) -> None:
+        """Send what can be sent in time, spool or drop the rest, and end the thread. Repeatable.
+
+        Blocks; `async with` does it beside the event loop.
+        """
+        if self._closed:
+            return
+        self._closed = True
+        lifetime.forget(self)
+        courier = self._courier
+        if courier is not None:
+            courier.stop(timeout_s)
+            left = self._outbox.remains()
+            if left and self._spool is not None:
+                courier.store(left)
+        self._outbox.drop(self._outbox.remains(), "unsent")
+        if self._spool is not None:
+            self._spool.seal()
+        if self._outbox.dropped:
+            log.warning("errors that were not reported, by reason: %s", self._outbox.dropped)
+
+    def stats(self) -> Stats:
+        """Counters since the start of this process (a fork starts at zero)."""
+        box, courier = self._outbox, self._courier
+        return Stats(
+            reported=box.reported,
+            sent=box.sent,
+            folded=box.folded,
+            waiting=box.waiting,
+            spooled=box.spooled,
+            recovered=box.recovered,
+            retried=box.retried,
+            dropped=dict(box.dropped),
+            connected=courier is not None and courier.connected,
+        )
+
+    def refuse(self, reason: str) -> None:
+        """Count an error that could not even be read; for handlers and middleware."""
+        self._outbox.refuse(reason)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        import asyncio  # noqa: PLC0415 - loaded by then
+
+        await asyncio.to_thread(self.close)
+
+    def _wake(self) -> None:
+        courier = self._courier
+        if courier is None or not courier.alive:
+            courier = self._start()
+        if courier is not None:
+            courier.wake()
+
+    def _start(self) -> Courier | None:
+        with self._starting:
+            if self._courier is not None and self._courier.alive:
+                return self._courier
+            courier = Courier(
+                self._outbox, self._sender, self._spool, topic=self._topic, emails=self._emails
+            )
+            try:
+                courier.start()
+            except RuntimeError:  # no new threads while the interpreter ends
+                self._outbox.drop(self._outbox.remains(), "no_thread")
+                return None
+            self._courier = courier
+            lifetime.started()
+            return courier
+
+    def _sender(self, refused: Any) -> Sender:
+        client_id = f"faultstream-{self.service}"
+        return Sender(self._brokers, client_id, self._kafka, refused=refused)
+
+    def after_fork(self) -> None:
+        """A new life in a child process: nothing of the parent is kept, sent or counted here."""
+        lifetime.abandon((self._courier, self._spool))
+        if self._spool is not None:
+            self._spool.seal()
+        self._spool = (
+            Spool(self._spool_folder, self.service, self._max_spool_bytes)
+            if self._spool_folder is not None
+            else None
+        )
+        self._outbox = Outbox(*self._limits)
+        self._local = threading.local()
+        self._starting = threading.Lock()
+        self._courier = None
+
+    def at_exit(self) -> None:
+        """The interpreter ends."""
+        self.close(self._exit_flush_s)

@@ -1,0 +1,199 @@
+"""Delivery to Kafka: connects when it can, says what did not arrive, never raises for Kafka.
+
+Each parcel may arrive more than once (a broker may lose its answer); ids inside make repeats
+harmless. Runs in one event loop; aiokafka is imported at the first connect.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from aiokafka import AIOKafkaProducer
+
+REQUEST_TIMEOUT_MS: Final = 10_000
+MAX_REQUEST_BYTES: Final = 1_048_576
+_CONNECT_TIMEOUT_S: Final = 5.0
+_STOP_TIMEOUT_S: Final = 2.0
+
+
+class Parcel(NamedTuple):
+    """One record for Kafka; `token` is the caller's own."""
+
+    topic: str
+    key: bytes
+    value: bytes
+    headers: list[tuple[str, bytes]]
+    token: Any
+
+
+def addresses(brokers: str) -> list[tuple[str, int]]:
+    """Host and port of each of `host:port[,host:port]`; the port is 9092 when left out.
+
+    Raises:
+        ValueError: an empty list, or a port that is no number.
+    """
+    found = []
+    for part in filter(None, (piece.strip() for piece in brokers.split(","))):
+        host, colon, port = part.rpartition(":")
+        if not colon:
+            host, port = part, "9092"
+        if not host or not port.isdigit():
+            raise ValueError(f"brokers: expected host:port[,host:port], got {brokers!r}")
+        found.append((host.strip("[]"), int(port)))
+    if not found:
+        raise ValueError("brokers: expected host:port[,host:port], got nothing")
+    return found
+
+
+async def reachable(brokers: str) -> bool:
+    """Whether one of them takes a connection; asked first, because aiokafka logs each failure."""
+    for host, port in addresses(brokers):
+        try:
+            async with asyncio.timeout(_CONNECT_TIMEOUT_S):
+                _, writer = await asyncio.open_connection(host, port)
+        except (OSError, TimeoutError):
+            continue
+        writer.close()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
+        return True
+    return False
+
+
+class Sender:
+    """One producer, made again after every failure. `kafka` are further settings for aiokafka."""
+
+    def __init__(
+        self,
+        brokers: str,
+        client_id: str,
+        kafka: Mapping[str, Any],
+        *,
+        refused: Callable[[Parcel, str], None],
+    ) -> None:
+        """`refused` is told of parcels that Kafka will never take, with the reason."""
+        addresses(brokers)
+        self._brokers = brokers
+        self._client_id = client_id
+        self._kafka = kafka
+        self._refused = refused
+        self._producer: AIOKafkaProducer | None = None
+
+    @property
+    def connected(self) -> bool:
+        """Whether the last thing that was tried worked."""
+        return self._producer is not None
+
+    async def connect(self) -> bool:
+        """Be connected; False when Kafka is away."""
+        if self._producer is not None:
+            return True
+        if not await reachable(self._brokers):
+            return False
+        from aiokafka import AIOKafkaProducer  # noqa: PLC0415 - 0.2 s that an import must not cost
+        from aiokafka.errors import KafkaError  # noqa: PLC0415
+
+        settings: dict[str, Any] = {
+            "bootstrap_servers": [f"{host}:{port}" for host, port in addresses(self._brokers)],
+            "client_id": self._client_id,
+            "acks": "all",
+            "request_timeout_ms": REQUEST_TIMEOUT_MS,
+            "max_request_size": MAX_REQUEST_BYTES,
+            "retry_backoff_ms": 100,
+            "metadata_max_age_ms": 60_000,
+            **self._kafka,
+        }
+        producer = AIOKafkaProducer(**settings)
+        try:
+            await producer.start()
+        except (KafkaError, OSError, TimeoutError):
+            await _stop(producer)
+            return False
+        except BaseException:
+            await _stop(producer)
+            raise
+        self._producer = producer
+        return True
+
+    async def deliver(self, parcels: Sequence[Parcel]) -> list[Parcel]:
+        """Send all and wait for the answers; those that did not arrive, in their order.
+
+        Parcels that can never arrive go to `refused`. After trouble the producer is given up.
+        """
+        producer = self._producer
+        if producer is None:
+            return list(parcels)
+        under_way: list[asyncio.Future[Any] | Exception] = []
+        trouble: Exception | None = None
+        for topic, key, value, headers, _ in parcels:
+            if trouble is None:
+                try:
+                    under_way.append(
+                        await producer.send(topic, value=value, key=key, headers=headers)
+                    )
+                    continue
+                except Exception as exc:  # noqa: BLE001 - whatever it is, the parcel is kept
+                    trouble = exc if _passing(exc) else None
+                    under_way.append(exc)
+            else:
+                under_way.append(trouble)
+        left = []
+        for parcel, sent in zip(parcels, under_way, strict=True):
+            error = await _error(sent)
+            if error is None:
+                continue
+            if _passing(error):
+                left.append(parcel)
+            else:
+                self._refused(parcel, type(error).__name__)
+        if left:
+            await self.close()
+        return left
+
+    async def close(self) -> None:
+        """Give the producer up; what is under way may still arrive."""
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            await _stop(producer)
+
+
+async def _error(sent: "asyncio.Future[Any] | Exception") -> Exception | None:
+    """What became of one record."""
+    if isinstance(sent, Exception):
+        return sent
+    try:
+        await sent
+    except Exception as exc:  # noqa: BLE001 - the caller looks at it
+        return exc
+    return None
+
+
+def _passing(error: Exception) -> bool:
+    """Whether trying again can help: not for a record that is too large or may not be written."""
+    from aiokafka import errors  # noqa: PLC0415
+
+    return not isinstance(
+        error,
+        errors.MessageSizeTooLargeError
+        | errors.InvalidTopicError
+        | errors.TopicAuthorizationFailedError
+        | errors.RecordTooLargeError
+        | UnicodeError,
+    )
+
+
+async def _stop(producer: "AIOKafkaProducer") -> None:
+    """Stop it; by force when the broker does not answer, so that nothing goes on behind us."""
+    with contextlib.suppress(Exception):
+        async with asyncio.timeout(_STOP_TIMEOUT_S):
+            await producer.stop()
+            return
+    task = producer._sender.sender_task if producer._sender is not None else None  # noqa: SLF001
+    if task is not None:
+        task.cancel()
+        await asyncio.wait([task], timeout=_STOP_TIMEOUT_S)
+    with contextlib.suppress(Exception):
+        async with asyncio.timeout(_STOP_TIMEOUT_S):
+            await producer.client.close()

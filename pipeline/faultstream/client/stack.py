@@ -1,0 +1,145 @@
+"""What an exception says of itself: type, message, causes and frames. Never locals."""
+
+import sysconfig
+from types import CodeType, TracebackType
+from typing import Final
+
+from faultstream.core.event import MAX_CAUSES, MAX_FRAMES, Cause, Frame
+
+MESSAGE_CHARS: Final = 16 * 1024
+CAUSE_CHARS: Final = 1024
+CUT_MARK: Final = "...[cut]"
+_KEEP_OUTER: Final = 50
+_OWN: Final = "faultstream.client.capture"
+_CACHED_FRAMES: Final = 2048
+
+Place = tuple[CodeType, int, str]
+"""Code, line, module of one frame."""
+
+_frames: dict[tuple[int, int], tuple[CodeType, Frame]] = {}
+_foreign: Final = tuple(
+    sorted({path for key in ("stdlib", "platstdlib") if (path := sysconfig.get_paths().get(key))})
+)
+
+
+def type_name(kind: type[BaseException]) -> str:
+    """`module.Class`, without the module for Python's own."""
+    module = kind.__module__
+    if module in {"builtins", "__main__"}:
+        return kind.__qualname__
+    return f"{module}.{kind.__qualname__}"
+
+
+def cut(text: str, limit: int) -> str:
+    """`text` in at most `limit` characters; what was shortened ends in a mark."""
+    return text if len(text) <= limit else text[: limit - len(CUT_MARK)] + CUT_MARK
+
+
+def message_of(exc: BaseException) -> str:
+    """`str(exc)`, or why there is none; user code runs here and may raise anything."""
+    try:
+        return str(exc)
+    except Exception as broken:  # noqa: BLE001 - a broken __str__ must not hide the error
+        return f"<no message: __str__ raised {type(broken).__name__}>"
+
+
+def chain_of(exc: BaseException | None) -> tuple[type[BaseException], ...]:
+    """The types behind `exc`, by direct cause or context; cheap, for telling errors apart."""
+    if exc is None or (exc.__cause__ is None and exc.__context__ is None):
+        return ()
+    found: list[type[BaseException]] = []
+    link: BaseException | None = exc
+    while link is not None and len(found) < MAX_CAUSES:
+        link = link.__cause__ or (None if link.__suppress_context__ else link.__context__)
+        if link is not None:
+            found.append(type(link))
+    return tuple(found)
+
+
+def causes_of(exc: BaseException) -> list[Cause]:
+    """The chain behind `exc`, outermost first, members of groups depth first; without `exc`.
+
+    Bounded, and safe with cycles.
+    """
+    found: list[Cause] = []
+    seen = {id(exc)}
+    waiting = _behind(exc)
+    while waiting and len(found) < MAX_CAUSES:
+        link = waiting.pop()
+        if id(link) in seen:
+            continue
+        seen.add(id(link))
+        found.append(Cause(type_name(type(link)), cut(message_of(link), CAUSE_CHARS)))
+        waiting.extend(_behind(link))
+    return found
+
+
+def _behind(exc: BaseException) -> list[BaseException]:
+    """What stands directly behind `exc`; the last one is to be told first."""
+    behind: list[BaseException] = []
+    if exc.__cause__ is not None:
+        behind.append(exc.__cause__)
+    elif exc.__context__ is not None and not exc.__suppress_context__:
+        behind.append(exc.__context__)
+    if isinstance(exc, BaseExceptionGroup):
+        behind.extend(reversed(exc.exceptions[:MAX_CAUSES]))
+    return behind
+
+
+def places_of(traceback: TracebackType | None) -> list[Place]:
+    """Where the exception went through, outermost first; of deep recursion both ends.
+
+    The wrapper of our own decorator is left out.
+    """
+    places: list[Place] = []
+    while traceback is not None:
+        frame = traceback.tb_frame
+        module = frame.f_globals.get("__name__", "")
+        if module != _OWN:
+            places.append((frame.f_code, traceback.tb_lineno, module))
+        traceback = traceback.tb_next
+    if len(places) > MAX_FRAMES:
+        places[_KEEP_OUTER : len(places) - (MAX_FRAMES - _KEEP_OUTER)] = []
+    return places
+
+
+def frames_of(places: list[Place]) -> list[Frame]:
+    """The same as frames of an event; what was made once is kept for the next time."""
+    frames = []
+    for place in places:
+        code, line, _ = place
+        known = _frames.get((id(code), line))
+        if known is None or known[0] is not code:
+            if len(_frames) >= _CACHED_FRAMES:
+                _frames.clear()
+            known = (code, _frame(place))
+            _frames[id(code), line] = known
+        frames.append(known[1])
+    return frames
+
+
+def _frame(place: Place) -> Frame:
+    code, line, module = place
+    return Frame(
+        module=module if isinstance(module, str) else "",
+        function=code.co_qualname,
+        file=_file(code.co_filename, module if isinstance(module, str) else ""),
+        line=line or 0,
+        in_app=in_app(code.co_filename),
+    )
+
+
+def _file(path: str, module: str) -> str:
+    """The path below the folder of the outermost package: the same on every machine."""
+    parts = path.replace("\\", "/").split("/")
+    depth = module.count(".") + 1
+    if parts[-1] == "__init__.py":
+        depth += 1
+    return "/".join(parts[-depth:])
+
+
+def in_app(path: str) -> bool:
+    """Whether a file belongs to the application: not Python's, not an installed package's."""
+    if path.startswith("<") or "site-packages" in path or "dist-packages" in path:
+        return False
+    return not path.startswith(_foreign)
