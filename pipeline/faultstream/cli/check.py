@@ -48,10 +48,14 @@ def _summary(report: Report, topology: Topology) -> str:
     approval = ", ".join([*(f"layer {name}" for name in manual), *dangerous])
     lines = [
         f"{report.file}: ok" + (f", {len(report.warnings)} warnings" if report.warnings else ""),
-        f"  {len(topology.topics)} topics, "
-        f"{sum(topic.partitions for topic in topology.topics.values())} partitions",
-        f"  {len(topology.layers)} layers, {len(topology.services)} services, "
-        f"{len(topology.routes)} routes over {len(topology.strategies)} strategies",
+        (
+            f"  {len(topology.topics)} topics, "
+            f"{sum(topic.partitions for topic in topology.topics.values())} partitions"
+        ),
+        (
+            f"  {len(topology.layers)} layers, {len(topology.services)} services, "
+            f"{len(topology.routes)} routes over {len(topology.strategies)} strategies"
+        ),
         f"  needs approval: {approval or 'nothing'}",
     ]
     if topology.guards.paused or topology.guards.dry_run:

@@ -122,8 +122,7 @@ def routes(source: Source, topology: Topology) -> Iterator[Problem]:
         seen.add(route.name)
         if not route.strategies:
             path = f"routes[{index}].strategies"
-            mend = "A route that must not recover anything belongs to guards.paused."
-            yield source.problem(path, "no strategy", bound="at least one", mend=mend)
+            yield source.problem(path, "no strategy", bound="at least one")
 
 
 def detectors(source: Source, topology: Topology) -> Iterator[Problem]:

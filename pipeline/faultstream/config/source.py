@@ -4,7 +4,6 @@ Stricter than YAML: a key twice, a key that is no string, a merge key, a tag of 
 alias inside itself are refused. What is read is bounded, so that no file can take all memory.
 """
 
-from collections.abc import Hashable
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,6 +14,10 @@ from faultstream.config.errors import ConfigError, Problem
 MAX_BYTES: Final = 1_048_576
 MAX_VALUES: Final = 100_000
 MAX_DEPTH: Final = 20
+
+_SEQUENCE: Final = "tag:yaml.org,2002:seq"
+_MAPPING: Final = "tag:yaml.org,2002:map"
+_MERGE: Final = "tag:yaml.org,2002:merge"
 
 
 def joined(path: str, key: str | int) -> str:
@@ -92,23 +95,26 @@ class Source:
         line = node.start_mark.line + 1
         self.lines.setdefault(path, line)
         self._left -= 1
-        if self._left < 0 or depth > MAX_DEPTH or id(node) in self._open:
+        if id(node) in self._open:
+            raise ConfigError(self.name, path, "an alias inside itself", line=line)
+        if self._left < 0 or depth > MAX_DEPTH:
             bound = f"at most {MAX_VALUES} values, {MAX_DEPTH} deep"
             raise ConfigError(self.name, path, "too many values", bound=bound, line=line)
         if isinstance(node, yaml.ScalarNode):
             return loader.construct_object(node)
         self._open.add(id(node))
         try:
-            if isinstance(node, yaml.SequenceNode):
+            if isinstance(node, yaml.SequenceNode) and node.tag == _SEQUENCE:
                 return [
                     self._plain(loader, child, joined(path, index), depth + 1)
                     for index, child in enumerate(node.value)
                 ]
-            if isinstance(node, yaml.MappingNode):
+            if isinstance(node, yaml.MappingNode) and node.tag == _MAPPING:
                 return self._mapping(loader, node, path, depth)
         finally:
             self._open.discard(id(node))
-        raise ConfigError(self.name, path, "no plain value", line=line)
+        mend = "Leave the tag out."
+        raise ConfigError(self.name, path, "no plain value", value=node.tag, mend=mend, line=line)
 
     def _mapping(
         self, loader: yaml.SafeLoader, node: yaml.MappingNode, path: str, depth: int
@@ -117,12 +123,13 @@ class Source:
         first: dict[str, int] = {}
         for key_node, value_node in node.value:
             line = key_node.start_mark.line + 1
+            if key_node.tag == _MERGE:
+                mend = "Write the settings out, or use an alias for the whole value."
+                raise ConfigError(self.name, path, "merge keys are not read", mend=mend, line=line)
             key = _key(loader, key_node)
-            if not isinstance(key, str) or key_node.tag == "tag:yaml.org,2002:merge":
-                mend = "Put it in quotes." if isinstance(key, bool | int) else ""
-                bad = Problem(
-                    self.name, path, "a key is no string", "a string", repr(key), mend, line
-                )
+            if not isinstance(key, str):
+                mend = "Put it in quotes."
+                bad = Problem(self.name, path, "a key is no text", "", repr(key), mend, line)
                 self.problems.append(bad)
                 continue
             below = joined(path, key)
@@ -137,8 +144,5 @@ class Source:
         return values
 
 
-def _key(loader: yaml.SafeLoader, node: yaml.Node) -> Hashable:
-    if not isinstance(node, yaml.ScalarNode):
-        return "a list or a mapping"
-    key: Hashable = loader.construct_object(node)
-    return key
+def _key(loader: yaml.SafeLoader, node: yaml.Node) -> object:
+    return loader.construct_object(node) if isinstance(node, yaml.ScalarNode) else node.value

@@ -33,6 +33,11 @@ def examine(path: Path | None = None) -> Report:
                 source = Source.of(packaged)
     except ConfigError as exc:
         return Report(exc.problems[0].file, None, exc.problems)
+    return judge(source)
+
+
+def judge(source: Source) -> Report:
+    """Checks what was read: first each value by itself, then the parts against each other."""
     problems = source.problems + misfits(source, Topology)
     if problems:
         return Report(source.name, None, _ordered(problems))
