@@ -9,6 +9,7 @@ from faultstream.config.topology import load
 from faultstream.core.policy import TopicPolicy, TopicRole, Topology
 from faultstream.ops import child
 from faultstream.transport import identity, topics
+from faultstream.transport.scan import scan
 from tests.conftest import prefixed
 
 
@@ -120,8 +121,10 @@ async def test_reads_whole_batches(broker: str, topology: Topology) -> None:
     async with AIOKafkaProducer(bootstrap_servers=broker, linger_ms=20) as producer:
         for number in range(100):
             await producer.send(topic, str(number).encode(), partition=2)
-    records = await identity.read_all(broker, topic, 2)
-    assert [record.value for record in records] == [str(number).encode() for number in range(100)]
+    values = [record.value async for record in scan(broker, topic, {0: 0, 2: 90})]
+    assert values == [str(number).encode() for number in range(90, 100)]
+    values = [record.value async for record in scan(broker, topic, {2: 0})]
+    assert values == [str(number).encode() for number in range(100)]
 
 
 @pytest.mark.kafka

@@ -43,11 +43,21 @@ class Notifier:
         self._sent: OrderedDict[tuple[str, str], None] = OrderedDict()
         self._log = structlog.get_logger("faultstream.notify")
 
-    async def deliver(self, notification: Notification) -> list[Delivery]:
-        """What each channel made of it, in the order of topology.yaml.
+    async def deliver(self, notification: Notification) -> None:
+        """Deliver to all channels; call again to repeat only where it failed.
 
-        A channel that gave up is in the answer, not an error. Takes as long as the slowest channel's retries, at most about a minute and a half.
+        Takes as long as the slowest channel's retries, at most about 40 s.
+
+        Raises:
+            UndeliveredError: a channel gave up; the others have it. Names each that did.
         """
+        failed = [one for one in await self.attempt(notification) if one.status == "undelivered"]
+        if failed:
+            reason = "; ".join(f"{one.channel}: {one.reason}" for one in failed)
+            raise UndeliveredError(reason, attempts=max(one.attempts for one in failed))
+
+    async def attempt(self, notification: Notification) -> list[Delivery]:
+        """What each channel made of it, in the order of topology.yaml."""
         return list(
             await asyncio.gather(*(self._one(name, notification) for name in self._channels))
         )

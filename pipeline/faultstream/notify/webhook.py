@@ -9,17 +9,17 @@ from faultstream import wire
 from faultstream.core.records import Notification
 from faultstream.notify.channel import UndeliveredError
 
-ATTEMPTS: Final = 6
+ATTEMPTS: Final = 4
 TIMEOUT_S: Final = 10.0
 FIRST_WAIT_S: Final = 0.5
-MAX_WAIT_S: Final = 10.0
+MAX_WAIT_S: Final = 3.0
 TOO_MANY: Final = 429
 
 
 class WebhookChannel:
     """Repeats what may pass: no connection, no answer in time, 429 and 5xx.
 
-    Waits 0.5 s and then twice as long each time, or what Retry-After asks for, at most 10 s.
+    Waits 0.5 s and then twice as long each time, or what Retry-After asks for, at most 3 s.
     The header Idempotency-Key is the notification's id. The address is a secret: no message
     has it. Redirects are not followed.
     """

@@ -54,6 +54,23 @@ def binary() -> str:
         raise BrokerError(f"no embedded broker for this platform: {exc}") from exc
 
 
+def argv_for(port: int) -> list[str]:
+    """How the broker's program is called for a loopback port. Check first that the port is free:
+    the program does not end when it is not.
+
+    Raises:
+        BrokerError: it is not installed.
+    """
+    url = f"tcp://127.0.0.1:{port}"
+    argv = [binary(), "--listener-url", url, "--advertised-listener-url", url]
+    return [*argv, "--storage-engine", "memory://tansu/"]
+
+
+def environment() -> dict[str, str]:
+    """The environment that the program gets; nothing of ours can change how it runs."""
+    return {"PATH": os.environ.get("PATH", ""), "RUST_LOG": "error"}
+
+
 class EmbeddedBroker:
     """One broker process. `start` then `stop`; each may be repeated; also a context manager.
 
@@ -92,10 +109,7 @@ class EmbeddedBroker:
                 f"port {self.port} on 127.0.0.1 is taken: end what listens there, "
                 "or choose another port"
             )
-        url = f"tcp://{self.address}"
-        argv = [binary(), "--listener-url", url, "--advertised-listener-url", url]
-        argv += ["--storage-engine", "memory://tansu/"]
-        env = {"PATH": os.environ.get("PATH", ""), "RUST_LOG": "error"}
+        argv, env = argv_for(self.port), environment()
         if self._log is None:
             self._process = child.spawn(argv, env=env, name="the broker")
         else:

@@ -5,73 +5,27 @@ begins at 0 again, and without the id old offsets would hide new records (docs/a
 """
 
 import asyncio
-import time
 import uuid
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Final
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaProducer
 
 from faultstream import wire
 from faultstream.core.policy import Topology
+from faultstream.transport.scan import scan
 
 LOG_ID_KEY: Final = b"faultstream.log-id"
 """Key in the control topic. Its value is `{"log_id": "<UUID>"}` and no Control record."""
-
-READ_TIMEOUT_S: Final = 30.0
 
 
 class LogIdAbsentError(LookupError):
     """The log has no identity: its topics were not made by `create`."""
 
 
-@asynccontextmanager
-async def _reader(brokers: str) -> AsyncIterator[AIOKafkaConsumer]:
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=brokers,
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",
-        fetch_max_wait_ms=50,
-    )
-    await consumer.start()
-    try:
-        yield consumer
-    finally:
-        await consumer.stop()
-
-
-async def read_all(
-    brokers: str, topic: str, partition: int = 0, *, timeout_s: float = READ_TIMEOUT_S
-) -> list[ConsumerRecord]:
-    """Every record of one partition of a small topic, up to its end as of the last fetch.
-
-    The end is the high watermark of a fetch: the embedded broker answers the question for the
-    latest offset too low (the base of the last batch, plus one).
-
-    Raises:
-        TimeoutError: the end was not reached within `timeout_s`.
-    """
-    records: list[ConsumerRecord] = []
-    place = TopicPartition(topic, partition)
-    deadline = time.monotonic() + timeout_s
-    async with _reader(brokers) as consumer:
-        consumer.assign([place])
-        await consumer.seek_to_beginning(place)
-        while True:
-            for fetched in (await consumer.getmany(timeout_ms=50)).values():
-                records += fetched
-            end = consumer.highwater(place)
-            if end is not None and await consumer.position(place) >= end:
-                return records
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"{topic}[{partition}]: end not reached in {timeout_s:g} s")
-
-
 async def find_log_id(brokers: str, control_topic: str) -> str | None:
     """The id in the control topic, None when there is none. The last one written is in force."""
     found = None
-    for record in await read_all(brokers, control_topic):
+    async for record in scan(brokers, control_topic, {0: 0}):
         if record.key == LOG_ID_KEY and record.value:
             found = str(wire.loads(record.value)["log_id"])
     return found
