@@ -121,6 +121,8 @@ class RecurringPolicy(_Policy, frozen=True, kw_only=True):
     enabled: bool = True
     count: Annotated[int, Meta(ge=1, le=1000)] = 3
     among: Annotated[int, Meta(ge=1, le=1000)] = 10
+    within_ms: PositiveMillis = 3_600_000
+    """Older events are not among the last ones."""
     confidence_cap: Ratio = 0.9
 
 

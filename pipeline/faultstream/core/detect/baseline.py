@@ -1,0 +1,111 @@
+"""Baseline: how many errors are usual for a service, learned from its own past.
+
+Counts per window of `window_ms`, aligned to the epoch, over the last 60 windows, empty ones
+included. The threshold is the smallest count that is less likely than `significance` under a
+negative binomial law with the history's mean and variance (Poisson when the variance is not
+larger than the mean). At a slot in window k only windows up to k - 2 count, so that neither the
+burst itself nor an unsettled slot is its own baseline.
+"""
+
+from math import exp, lgamma, log, log1p, sqrt
+from statistics import NormalDist
+from typing import Final
+
+from faultstream.core.policy import BurstPolicy
+
+MEMORY: Final = 60
+_EXACT_BELOW: Final = 3_000
+_SKIP: Final = 2
+
+
+class Baseline:
+    """The history of one service: `counts[i]` are the events of window `first + i`."""
+
+    __slots__ = ("_cached", "counts", "first", "policy")
+
+    def __init__(
+        self, policy: BurstPolicy, first: int = 0, counts: list[int] | None = None
+    ) -> None:
+        self.policy = policy
+        self.first = first
+        self.counts = counts or []
+        self._cached: tuple[tuple[int, int, int], tuple[int, float]] | None = None
+
+    def add(self, window: int, count: int) -> None:
+        """Counts settled events; windows come in ascending order.
+
+        After 60 empty windows the history starts anew, so that a service that was silent for so
+        long is the same as a new one.
+        """
+        behind = window - (self.first + len(self.counts) - 1) if self.counts else 0
+        if not self.counts or behind > MEMORY:
+            self.first, self.counts = window, [0]
+        elif behind > 0:
+            self.counts.extend([0] * behind)
+            surplus = len(self.counts) - MEMORY - _SKIP
+            if surplus > 0:
+                del self.counts[:surplus]
+                self.first += surplus
+        self.counts[-1] += count
+
+    def expect(self, window: int) -> tuple[int, float]:
+        """(least count that is unusual in `window`, mean count per window); (0, 0.0) if unknown."""
+        newest = self.first + len(self.counts) - 1
+        open_count = self.counts[-1] if self.counts and newest <= window - _SKIP else -1
+        state = (window, newest, open_count)
+        if self._cached is not None and self._cached[0] == state:
+            return self._cached[1]
+        counts = self._before(window)
+        if len(counts) < self.policy.history:
+            answer = (0, 0.0)
+        else:
+            mean = sum(counts) / len(counts)
+            variance = sum((count - mean) ** 2 for count in counts) / len(counts)
+            answer = (unusual(mean, variance, self.policy.significance), mean)
+        self._cached = (state, answer)
+        return answer
+
+    def _before(self, window: int) -> list[int]:
+        if not self.counts or window - (self.first + len(self.counts) - 1) > MEMORY:
+            return []
+        known = window - _SKIP + 1 - self.first
+        if known <= 0:
+            return []
+        counts = self.counts[:known]
+        counts += [0] * (known - len(counts))
+        return counts[-MEMORY:]
+
+
+def unusual(mean: float, variance: float, significance: float) -> int:
+    """The smallest n with P(X >= n) < significance, X negative binomial or Poisson.
+
+    Exact up to a few thousand, beyond that the normal law with a correction for skewness.
+    """
+    if mean <= 0:
+        return 1
+    variance = max(variance, mean)
+    sd = sqrt(variance)
+    z = -NormalDist().inv_cdf(significance)
+    skew = (2 * variance - mean) / (mean * sd)
+    near = mean + sd * (z + (z * z - 1) * skew / 6)
+    if near > _EXACT_BELOW:
+        return int(near) + 1
+    size = mean * mean / (variance - mean) if variance > mean * (1 + 1e-9) else 0.0
+    below = 0.0
+    n = 0
+    while 1.0 - below >= significance and n <= 4 * _EXACT_BELOW:
+        below += exp(_log_probability(n, mean, size))
+        n += 1
+    return n
+
+
+def _log_probability(n: int, mean: float, size: float) -> float:
+    if not size:
+        return n * log(mean) - mean - lgamma(n + 1)
+    return (
+        lgamma(n + size)
+        - lgamma(size)
+        - lgamma(n + 1)
+        - size * log1p(mean / size)
+        + n * log(mean / (size + mean))
+    )

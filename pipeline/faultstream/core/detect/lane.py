@@ -1,0 +1,249 @@
+"""Judge: settles the slots of a lane, keeps its episodes, and says what changed."""
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from faultstream.core.detect.baseline import MEMORY
+from faultstream.core.detect.ring import Detector, Finding, Ring
+from faultstream.core.detect.state import FAR, Lane, Published, ServiceState
+from faultstream.core.detect.telling import Telling
+from faultstream.core.episode import Episode, begin, follow
+from faultstream.core.policy import Topology
+from faultstream.core.records import Pattern
+from faultstream.core.tally import Slot
+
+_SKIP_WINDOWS: Final = 3
+
+
+class Judge:
+    """Runs detectors over lanes. Holds no state of its own."""
+
+    def __init__(self, topology: Topology, detectors: Sequence[Detector]) -> None:
+        policy = topology.detectors
+        self._detectors = detectors
+        self._slot_ms = policy.slot_ms
+        self._quiet_ms = policy.quiet_ms
+        self._update_ms = policy.update_ms
+        self._rate_slots = max(1, policy.rate_window_ms // policy.slot_ms)
+        self._bucket_ms = max(policy.slot_ms, policy.quiet_ms - policy.slot_ms)
+        self._max_episodes = policy.max_groups_per_service
+        self._back_events = max((one.back_events for one in detectors), default=0)
+        back_ms = max((one.back_ms for one in detectors), default=0)
+        self._back_slots = max(self._rate_slots, back_ms // policy.slot_ms)
+        self._within = policy.recurring.within_ms // policy.slot_ms
+        self._burst_slots = max(1, policy.burst.window_ms // policy.slot_ms)
+        self._telling = Telling(topology, self._bucket_ms)
+        self.memory_ms = policy.slot_ms + max(
+            policy.recurring.within_ms,
+            (MEMORY + _SKIP_WINDOWS) * self._burst_slots * policy.slot_ms,
+        )
+        """After so much quiet nothing that happened before matters any more."""
+
+    def lane(self, state: ServiceState, lane: Lane, boundary: int, as_of_ms: int) -> list[Pattern]:
+        """Settles all slots below `boundary`, then judges what may still change."""
+        out: list[Pattern] = []
+        advanced = boundary > state.settled
+        if advanced:
+            for number in sorted(n for n in lane.pending if n < boundary):
+                self._close_due(state, lane, number, out)
+                self._settle(state, lane, lane.pending.pop(number), out)
+            self._close_due(state, lane, boundary, out)
+        if lane.dirty or advanced:
+            self._speculate(state, lane, as_of_ms, out, everything=advanced)
+            lane.dirty.clear()
+            lane.dirty_from = FAR
+        if as_of_ms >= lane.update_at:
+            self._update(state, lane, as_of_ms, out)
+        return out
+
+    def _settle(self, state: ServiceState, lane: Lane, slot: Slot, out: list[Pattern]) -> None:
+        recent = lane.recent
+        recent.append(slot)
+        ring = Ring(recent, lane.baseline, self._slot_ms)
+        at = len(recent) - 1
+        for detector in self._detectors:
+            episodes = lane.episodes.setdefault(detector.kind, {})
+            for key in ("",) if detector.scope == "service" else sorted(slot.cells):
+                episode = episodes.get(key)
+                continued, finding = follow(detector, episode, ring, at, key, self._quiet_ms)
+                if continued or finding is None:
+                    continue
+                if episode is not None:
+                    self._close(state, lane, episode, out)
+                elif len(episodes) >= self._max_episodes:
+                    continue
+                fresh = self._begin(detector, lane, key, finding, ring, at)
+                episodes[key] = fresh
+                self._opened(state, lane, fresh, out)
+        lane.baseline.add(slot.number // self._burst_slots, slot.total)
+        self._forget(lane)
+
+    def _forget(self, lane: Lane) -> None:
+        recent = lane.recent
+        newest = recent[-1].number
+        seen = 0
+        keep = len(recent)
+        while keep > 0 and (
+            seen < self._back_events or recent[keep - 1].number > newest - self._rate_slots
+        ):
+            keep -= 1
+            seen += recent[keep].total
+        for slot in recent[:keep]:
+            slot.thin()
+        drop = 0
+        while drop < keep and recent[drop].number <= newest - self._back_slots:
+            drop += 1
+        del recent[:drop]
+        if len(lane.ended) > self._max_episodes:
+            lane.ended = {k: n for k, n in lane.ended.items() if n > newest - self._within}
+
+    def _begin(
+        self, detector: Detector, lane: Lane, key: str, finding: Finding, ring: Ring, at: int
+    ) -> Episode:
+        after = lane.ended.get(f"{detector.kind}/{key}", -FAR)
+        return begin(detector.kind, key, finding, ring, at, after, self._bucket_ms)
+
+    def _close_due(self, state: ServiceState, lane: Lane, limit: int, out: list[Pattern]) -> None:
+        for episodes in lane.episodes.values():
+            for episode in [
+                one
+                for one in episodes.values()
+                if (one.last_ms + self._quiet_ms) // self._slot_ms < limit
+            ]:
+                self._close(state, lane, episode, out)
+
+    def _close(self, state: ServiceState, lane: Lane, episode: Episode, out: list[Pattern]) -> None:
+        del lane.episodes[episode.kind][episode.key]
+        lane.ended[f"{episode.kind}/{episode.key}"] = episode.last_ms // self._slot_ms
+        told = lane.published[episode.kind].pop(episode.key)
+        out.append(self._telling.closed(state, lane, episode, told))
+
+    def _opened(
+        self, state: ServiceState, lane: Lane, episode: Episode, out: list[Pattern]
+    ) -> None:
+        """A settled episode opened: say so, unless it was said already."""
+        published = lane.published.setdefault(episode.kind, {})
+        told = published.get(episode.key)
+        if told is not None and told.anchor_ms == episode.anchor_ms:
+            return
+        self._tell(state, lane, episode, episode.last_ms, out)
+        if told is not None:
+            out.append(self._telling.withdrawn(state, lane, episode, told))
+
+    def _tell(
+        self, state: ServiceState, lane: Lane, episode: Episode, as_of_ms: int, out: list[Pattern]
+    ) -> None:
+        at_ms = max(as_of_ms, episode.last_ms)
+        rate = self._rate(lane, episode.key, at_ms)
+        pattern, told = self._telling.opened(state, lane, episode, at_ms, rate)
+        lane.published.setdefault(episode.kind, {})[episode.key] = told
+        lane.update_at = min(lane.update_at, at_ms + self._update_ms)
+        out.append(pattern)
+
+    def _speculate(
+        self,
+        state: ServiceState,
+        lane: Lane,
+        as_of_ms: int,
+        out: list[Pattern],
+        *,
+        everything: bool,
+    ) -> None:
+        """Opens what slots that may still change call for; withdraws what they refute."""
+        pending = [lane.pending[number] for number in sorted(lane.pending)]
+        ring = Ring([*lane.recent, *pending], lane.baseline, self._slot_ms)
+        base = len(lane.recent)
+        dirty = {key for slot in pending for key in slot.cells} if everything else lane.dirty
+        for detector in self._detectors:
+            published = lane.published.setdefault(detector.kind, {})
+            keys: Iterable[str]
+            if detector.scope == "service":
+                keys = () if "" in published or not pending else ("",)
+            else:
+                keys = sorted(dirty.difference(published))
+            for key in keys:
+                if len(published) >= self._max_episodes:
+                    break
+                start = base if everything else self._start(pending, base, lane.dirty_from)
+                episode = self._ahead(detector, lane, key, ring, start)
+                if episode is not None:
+                    self._tell(state, lane, episode, as_of_ms, out)
+            if everything:
+                self._recheck(state, lane, detector, ring, as_of_ms, out)
+
+    def _start(self, pending: Sequence[Slot], base: int, number: int) -> int:
+        at = len(pending)
+        while at > 0 and pending[at - 1].number >= number:
+            at -= 1
+        return base + at
+
+    def _recheck(
+        self,
+        state: ServiceState,
+        lane: Lane,
+        detector: Detector,
+        ring: Ring,
+        as_of_ms: int,
+        out: list[Pattern],
+    ) -> None:
+        settled = lane.episodes.get(detector.kind, {})
+        published = lane.published[detector.kind]
+        for key in [key for key in published if key not in settled]:
+            told = published[key]
+            episode = self._ahead(detector, lane, key, ring, len(lane.recent))
+            if episode is not None and episode.anchor_ms == told.anchor_ms:
+                continue
+            del published[key]
+            if episode is not None:
+                self._tell(state, lane, episode, as_of_ms, out)
+            out.append(self._telling.withdrawn(state, lane, episode, told, detector.kind, key))
+
+    def _ahead(
+        self, detector: Detector, lane: Lane, key: str, ring: Ring, start: int
+    ) -> Episode | None:
+        """The key's episode as it would be if the slots from position `start` on were settled."""
+        settled = lane.episodes.get(detector.kind, {}).get(key)
+        episode = None if settled is None else settled.duplicate()
+        for at in range(start, len(ring.slots)):
+            slot = ring.slots[at]
+            if key and key not in slot.cells:
+                continue
+            continued, finding = follow(detector, episode, ring, at, key, self._quiet_ms)
+            if continued or finding is None:
+                continue
+            if episode is not None:
+                break
+            episode = self._begin(detector, lane, key, finding, ring, at)
+        return episode
+
+    def _update(self, state: ServiceState, lane: Lane, as_of_ms: int, out: list[Pattern]) -> None:
+        """Tells news of open episodes, each at most every `update_ms` of event time."""
+        pending = [lane.pending[number] for number in sorted(lane.pending)]
+        ring = Ring([*lane.recent, *pending], lane.baseline, self._slot_ms)
+        soonest = FAR
+        for detector in self._detectors:
+            for key, told in lane.published.get(detector.kind, {}).items():
+                if as_of_ms - told.at_ms >= self._update_ms:
+                    episode = self._ahead(detector, lane, key, ring, len(lane.recent))
+                    at_ms = as_of_ms if episode is None else max(as_of_ms, episode.last_ms)
+                    rate = self._rate(lane, key, at_ms)
+                    if episode is None or (episode.count == told.count and rate == told.rate):
+                        told.at_ms = at_ms
+                    else:
+                        out.append(self._telling.updated(state, lane, episode, told, at_ms, rate))
+                soonest = min(soonest, told.at_ms + self._update_ms)
+        lane.update_at = soonest
+
+    def _rate(self, lane: Lane, key: str, as_of_ms: int) -> float:
+        """Events a second over the slots of the `rate_window_ms` before `as_of_ms`."""
+        newest = as_of_ms // self._slot_ms
+        oldest = newest - self._rate_slots
+        count = sum(slot.count(key) for n, slot in lane.pending.items() if oldest < n <= newest)
+        for slot in reversed(lane.recent):
+            if slot.number <= oldest:
+                break
+            count += slot.count(key)
+        return round(count * 1000 / (self._rate_slots * self._slot_ms), 4)
+
+
+__all__ = ["Judge", "Published"]

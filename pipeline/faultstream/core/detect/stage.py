@@ -1,0 +1,153 @@
+"""Detect: the stage that turns events into patterns.
+
+`observe` counts one event; `judge` says what changed. Slots older than the watermark are
+settled: they are folded into episodes in ascending order and never change again, so the last
+revision of every pattern depends only on the events that were not late. Slots that may still
+change are judged too, at once, which is why a pattern opens with the very event that completes
+it. Should later arrivals refute such an opening, the pattern is withdrawn: closed with count 0.
+
+Both may be repeated after a crash from a saved state: equal input gives equal output.
+"""
+
+from typing import Final
+
+from faultstream.core.detect.baseline import Baseline
+from faultstream.core.detect.burst import Burst
+from faultstream.core.detect.critical import Critical
+from faultstream.core.detect.lane import Judge
+from faultstream.core.detect.recurring import Recurring
+from faultstream.core.detect.ring import Detector
+from faultstream.core.detect.state import NEVER, Lane, ServiceState, load, save
+from faultstream.core.event import ErrorEvent
+from faultstream.core.group import Group
+from faultstream.core.policy import Topology
+from faultstream.core.records import Pattern
+from faultstream.core.tally import Cell, Slot, folded
+
+DETECTORS: Final[tuple[type[Detector], ...]] = (
+    Critical,
+    Recurring,
+    Burst,
+)
+"""Every detector there is; one file and one line here make a new one."""
+
+MAX_EXPERIMENTS: Final = 8
+_OTHER_EXPERIMENTS: Final = "others"
+
+
+def is_withdrawn(pattern: Pattern) -> bool:
+    """Whether this revision takes back an opening that the full picture did not confirm."""
+    return pattern.state == "closed" and pattern.count == 0
+
+
+class Detect:
+    """The detectors of a topology, over one `ServiceState` per service and partition."""
+
+    def __init__(self, topology: Topology) -> None:
+        policy = topology.detectors
+        self._slot_ms = policy.slot_ms
+        self._ahead_ms = policy.max_ahead_ms
+        self._max_groups = policy.max_groups_per_service
+        self._burst = policy.burst
+        self._lateness_ms = policy.allowed_lateness_ms
+        detectors = [made for made in (kind(policy) for kind in DETECTORS) if made.enabled]
+        self._judge = Judge(topology, detectors)
+        self._folded: dict[tuple[str, str], Group] = {}
+
+    def new(self, environment: str, service: str) -> ServiceState:
+        """The state of a service of which nothing is known yet."""
+        return ServiceState(environment, service, self._burst)
+
+    def observe(
+        self, state: ServiceState, event: ErrorEvent, group: Group, event_id: str, record_ms: int
+    ) -> bool:
+        """Counts an admitted event. False: it is late and was not counted.
+
+        `record_ms` is the time of the Kafka record (not later than the present); an event that
+        claims to be more than `max_ahead_ms` after it is counted at that time instead. Late
+        means: its slot has settled, because a `judge` of this state saw a watermark past it.
+        """
+        time: int = event.time  # type: ignore[assignment]  # admitted events have integers
+        if time > record_ms + self._ahead_ms:
+            time = record_ms
+        number = time // self._slot_ms
+        count = event.count
+        if number < state.settled:
+            state.late += count
+            return False
+        lane = state.main if not event.experiment_id else self._lane(state, event.experiment_id)
+        slot = lane.pending.get(number)
+        if slot is None:
+            slot = lane.pending[number] = Slot(number)
+        slot.total += count
+        key = group.fingerprint
+        cell = slot.cells.get(key)
+        if cell is None and len(slot.cells) >= self._max_groups:
+            state.folded += count
+            group = self._fold(group)
+            key = group.fingerprint
+            cell = slot.cells.get(key)
+        if cell is None:
+            evidence = [(time, event_id, count)]
+            slot.cells[key] = Cell(count, time, time, group, event.layer, evidence)
+        else:
+            cell.add(count, time, group, event.layer, event_id)
+        if time > state.newest_ms:
+            state.newest_ms = time
+        if number < lane.dirty_from:
+            lane.dirty_from = number
+        lane.dirty.add(key)
+        return True
+
+    def judge(self, state: ServiceState, watermark_ms: int) -> list[Pattern]:
+        """The patterns that changed, now that the partition's watermark is `watermark_ms`.
+
+        Call it after a chunk for every touched service and about once a second for every
+        `due` one. The time that updates and rates refer to is watermark + allowed lateness,
+        which is the newest event time of the partition.
+        """
+        changed: list[Pattern] = []
+        boundary = max(state.settled, watermark_ms // self._slot_ms)
+        for lane in tuple(state.lanes.values()):
+            changed += self._judge.lane(state, lane, boundary, watermark_ms + self._lateness_ms)
+            if lane is not state.main and not (lane.pending or lane.open):
+                del state.lanes[lane.experiment_id]
+        state.settled = boundary
+        return changed
+
+    def due(self, state: ServiceState) -> bool:
+        """Whether `judge` may have news when only the watermark moves."""
+        return any(lane.pending or lane.open for lane in state.lanes.values())
+
+    def idle(self, state: ServiceState, watermark_ms: int | None = None) -> bool:
+        """Whether the state may be dropped: a new one would behave in the same way.
+
+        `watermark_ms` is the partition's; without it, the last one that the state was judged by.
+        """
+        if self.due(state):
+            return False
+        now_ms = state.settled * self._slot_ms if watermark_ms is None else watermark_ms
+        return state.newest_ms == NEVER or now_ms - state.newest_ms > self._judge.memory_ms
+
+    def save(self, state: ServiceState) -> bytes:
+        """The state as bytes."""
+        return save(state)
+
+    def load(self, raw: bytes) -> ServiceState:
+        """The state that `save` wrote."""
+        return load(raw, self._burst)
+
+    def _lane(self, state: ServiceState, experiment_id: str) -> Lane:
+        lane = state.lanes.get(experiment_id)
+        if lane is None:
+            if len(state.lanes) > MAX_EXPERIMENTS:
+                experiment_id = _OTHER_EXPERIMENTS
+            lane = state.lanes.setdefault(experiment_id, Lane(experiment_id, Baseline(self._burst)))
+        return lane
+
+    def _fold(self, group: Group) -> Group:
+        kind = (group.verdict.category, group.verdict.severity)
+        found = self._folded.get(kind)
+        if found is None:
+            found = self._folded[kind] = folded(group)
+        return found

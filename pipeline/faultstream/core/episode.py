@@ -1,0 +1,173 @@
+"""Episode: the stretch of event time over which one detector's condition holds for one key.
+
+Episodes are folded from settled slots in ascending order, so what they say in the end depends
+on the events alone, never on their order of arrival. Before that, the same fold over slots that
+may still change gives the speculative episode that is published at once.
+"""
+
+from collections.abc import Sequence
+from copy import copy
+from typing import Final
+
+import msgspec
+
+from faultstream.core.detect.ring import Detector, Finding, Ring
+from faultstream.core.group import Group
+from faultstream.core.records import PatternKind
+from faultstream.core.tally import Cell, Evidence, Slot, graver
+
+EVIDENCE: Final = 10
+_FACES: Final = 64
+
+
+class Face(msgspec.Struct, array_like=True):
+    """How many events of an episode of a whole service belong to one group."""
+
+    count: int
+    group: Group
+
+
+class Episode(msgspec.Struct, array_like=True, kw_only=True):
+    """One stretch. `key` is a fingerprint, or '' for the service as a whole.
+
+    `anchor_ms` is the same for every order of arrival that opens it within one bucket of time,
+    and different for any two episodes of a key. `faces` is filled for whole services only.
+    """
+
+    kind: PatternKind
+    key: str
+    anchor_ms: int
+    first_ms: int
+    last_ms: int
+    detected_ms: int
+    count: int
+    confidence: float
+    baseline: float
+    reason: str
+    layer: str
+    group: Group
+    evidence: list[Evidence]
+    faces: dict[str, Face]
+
+    def absorb(self, slot: Slot) -> None:
+        """Counts the slot's events of this key."""
+        if self.key:
+            cell = slot.cells.get(self.key)
+            if cell is not None:
+                self._take(cell)
+                self.group = graver(self.group, cell.group)
+            return
+        for key, cell in sorted(slot.cells.items()):
+            self._take(cell)
+            face = self.faces.get(key)
+            if face is not None:
+                self.faces[key] = Face(face.count + cell.count, graver(face.group, cell.group))
+            elif len(self.faces) < _FACES:
+                self.faces[key] = Face(cell.count, cell.group)
+        if not slot.cells:
+            self.count += slot.total
+            self.first_ms = min(self.first_ms, slot.first_ms)
+            self.last_ms = max(self.last_ms, slot.last_ms)
+
+    def _take(self, cell: Cell) -> None:
+        self.count += cell.count
+        self.first_ms = min(self.first_ms, cell.first_ms)
+        self.last_ms = max(self.last_ms, cell.last_ms)
+        if cell.layer and (not self.layer or cell.layer < self.layer):
+            self.layer = cell.layer
+        if len(self.evidence) < EVIDENCE or cell.first_ms <= self.evidence[-1][0]:
+            self.evidence = sorted(self.evidence + cell.evidence)[:EVIDENCE]
+
+    def face(self) -> Group | None:
+        """The group that an episode is about: its own, or the one with more than half of it."""
+        if self.key:
+            return self.group
+        best = max(self.faces.values(), key=lambda face: face.count, default=None)
+        return best.group if best is not None and 2 * best.count > self.count else None
+
+    def heed(self, finding: Finding) -> None:
+        """Keeps the surest finding's words."""
+        if finding.confidence > self.confidence:
+            self.confidence = finding.confidence
+            self.reason = finding.reason
+
+    def duplicate(self) -> "Episode":
+        """A copy that can be folded further without touching this one."""
+        twin = copy(self)
+        twin.evidence = list(self.evidence)
+        twin.faces = dict(self.faces)
+        return twin
+
+
+def begin(
+    kind: PatternKind, key: str, finding: Finding, ring: Ring, at: int, after: int, bucket_ms: int
+) -> Episode:
+    """The episode that `finding` at slots[at] opens; slots up to number `after` belong to an
+    earlier one."""
+    start = at
+    floor = max(finding.since, after + 1)
+    while start > 0 and ring.slots[start - 1].number >= floor:
+        start -= 1
+    slots = ring.slots[start : at + 1]
+    newest = slots[-1]
+    cell = newest.cells[key] if key else max(newest.cells.values(), key=lambda c: c.count)
+    opened_ms = newest.number * ring.slot_ms
+    episode = Episode(
+        kind=kind,
+        key=key,
+        anchor_ms=opened_ms // bucket_ms * bucket_ms,
+        first_ms=newest.last_ms,
+        last_ms=opened_ms,
+        detected_ms=0,
+        count=0,
+        confidence=finding.confidence,
+        baseline=finding.baseline,
+        reason=finding.reason,
+        layer="",
+        group=cell.group,
+        evidence=[],
+        faces={},
+    )
+    for slot in slots:
+        episode.absorb(slot)
+    episode.detected_ms = _completed(slots, key, finding.needed)
+    return episode
+
+
+def _completed(slots: Sequence[Slot], key: str, needed: int) -> int:
+    """The time of the event that made it `needed`, as far as the evidence tells."""
+    missing = needed
+    for slot in slots[:-1]:
+        missing -= slot.count(key)
+    cells = [slots[-1].cells[key]] if key else list(slots[-1].cells.values())
+    evidence = sorted(one for cell in cells for one in cell.evidence)
+    for time_ms, _, count in evidence:
+        missing -= count
+        if missing <= 0:
+            return time_ms
+    return evidence[-1][0]
+
+
+def follow(
+    detector: Detector,
+    episode: Episode | None,
+    ring: Ring,
+    at: int,
+    key: str,
+    quiet_ms: int,
+) -> tuple[bool, Finding | None]:
+    """What slots[at] means for the key: (it continues `episode`, a finding that opens a new one).
+
+    Changes `episode` when it continues.
+    """
+    slot = ring.slots[at]
+    finding = detector.find(ring, at, key)
+    if episode is not None:
+        first_ms = slot.cells[key].first_ms if key else slot.first_ms
+        if first_ms <= episode.last_ms + quiet_ms:
+            if finding is not None or detector.keeps == "event":
+                episode.absorb(slot)
+            if finding is not None:
+                episode.heed(finding)
+            return True, None
+    return False, finding

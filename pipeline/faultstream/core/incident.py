@@ -1,0 +1,166 @@
+"""Incidents as response remembers them, and the state of one environment.
+
+All of it is bounded: see the MAX_ constants; what is past a bound is the oldest and goes first.
+"""
+
+from typing import Final, Literal
+
+import msgspec
+
+from faultstream.core.records import Control, Incident, Outcome, Pattern, RecoveryCommand
+
+MAX_CASES: Final = 2_000
+MAX_FINISHED: Final = 500
+MAX_REMEMBERED: Final = 20_000
+MAX_ANSWERS: Final = 200
+MEMORY_MS: Final = 3_600_000
+"""How long a closed pattern, a finished incident and a result's id are remembered."""
+STALE_MS: Final = 900_000
+"""An incident without any news for this long is closed; detection has lost sight of it."""
+
+
+class Tick(msgspec.Struct, frozen=True):
+    """Time has passed; deadlines are looked at. Send about one a second while `wants_tick`."""
+
+    now_ms: int
+
+
+class Sight(msgspec.Struct, kw_only=True):
+    """A pattern that lasts, as last told. `bar`: once its incident is over, a rate above this
+    is a new fault."""
+
+    pattern: Pattern
+    incident_id: str
+    bar: float = 0.0
+
+
+class Try(msgspec.Struct, kw_only=True):
+    """One command and what came of it. `answers`: instance to status, first answer each."""
+
+    command: RecoveryCommand
+    outcome: Outcome = "pending"
+    reason: str = ""
+    issued_ms: int
+    deadline_ms: int
+    answers: dict[str, str] = {}
+    failing_since_ms: int | None = None
+    reference: float = 0.0
+    settled_ms: int = 0
+    low_since_ms: int | None = None
+    give_up_ms: int = 0
+
+
+class Case(msgspec.Struct, kw_only=True):
+    """An incident: the record as last published, and what drives it.
+
+    `held_until_ms` set: nothing is commanded before. `proposal`: a strategy that waits for
+    approval. `pressed`: why a layer's threshold was passed (row R2).
+    """
+
+    incident: Incident
+    service: str
+    layer: str
+    fingerprint: str
+    category: str
+    tries: list[Try] = []
+    news_ms: int
+    held_until_ms: int | None = None
+    proposal: str = ""
+    approved_by: str = ""
+    pressed: str = ""
+    notices: int = 0
+
+    @property
+    def current(self) -> Try | None:
+        """The latest command."""
+        return self.tries[-1] if self.tries else None
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more will be done about it."""
+        return self.incident.state in {"resolved", "closed"}
+
+
+class Remembered(msgspec.Struct, array_like=True):
+    """The highest revision of a closed pattern, and how many incidents it had."""
+
+    revision: int
+    until_ms: int
+
+
+class EnvironmentState(msgspec.Struct, kw_only=True):
+    """All that response remembers of one environment."""
+
+    version: Literal[1] = 1
+    environment: str
+    now_ms: int = 0
+    cases: dict[str, Case] = {}
+    finished: dict[str, Case] = {}
+    sights: dict[str, Sight] = {}
+    gone: dict[str, Remembered] = {}
+    serials: dict[str, int] = {}
+    results: dict[str, int] = {}
+    commands: dict[str, str] = {}
+    attempts: dict[str, list[int]] = {}
+    cooldowns: dict[str, int] = {}
+    controls: dict[str, Control] = {}
+    overflow: int = 0
+
+
+_encode: Final = msgspec.msgpack.Encoder().encode
+_decode: Final = msgspec.msgpack.Decoder(EnvironmentState).decode
+
+
+def save(state: EnvironmentState) -> bytes:
+    """The state as bytes (MessagePack)."""
+    return _encode(state)
+
+
+def load(raw: bytes) -> EnvironmentState:
+    """The state that `save` wrote.
+
+    Raises:
+        msgspec.DecodeError: these bytes are no saved state.
+    """
+    return _decode(raw)
+
+
+def patterns_of(state: EnvironmentState, case: Case, service: str | None = None) -> list[Pattern]:
+    """The patterns of a case that last, those of one service only when it is named."""
+    incident_id = case.incident.incident_id
+    return [
+        sight.pattern
+        for pattern_id in case.incident.pattern_ids
+        if (sight := state.sights.get(pattern_id)) is not None
+        and sight.incident_id == incident_id
+        and (service is None or sight.pattern.service == service)
+    ]
+
+
+def forget(state: EnvironmentState, attempts_window_ms: int) -> None:
+    """Drops what is past its time or bound."""
+    now = state.now_ms
+    for key in [k for k, one in state.gone.items() if one.until_ms <= now]:
+        del state.gone[key]
+        if key not in state.sights:
+            state.serials.pop(key, None)
+    for key in [k for k, until in state.results.items() if until <= now]:
+        del state.results[key]
+    for key in [k for k, until in state.cooldowns.items() if until <= now]:
+        del state.cooldowns[key]
+    for key, times in list(state.attempts.items()):
+        kept = [one for one in times if one > now - attempts_window_ms]
+        if kept:
+            state.attempts[key] = kept
+        else:
+            del state.attempts[key]
+    for key in [k for k, one in state.controls.items() if (one.until_at_ms or now + 1) <= now]:
+        del state.controls[key]
+    for key, case in list(state.finished.items()):
+        if case.incident.updated_at_ms + MEMORY_MS <= now or len(state.finished) > MAX_FINISHED:
+            del state.finished[key]
+            for one in case.tries:
+                state.commands.pop(one.command.command_id, None)
+    for memory in (state.gone, state.results, state.serials):
+        while len(memory) > MAX_REMEMBERED:
+            del memory[next(iter(memory))]

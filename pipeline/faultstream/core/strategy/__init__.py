@@ -1,0 +1,63 @@
+"""Strategies: the ways to recover and their typed parameters. STRATEGIES is the list.
+
+A strategy of your own is an entry in topology.yaml plus a handler in an executor; it is not
+listed here and its parameters are passed on as they are.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+
+from faultstream.core.strategy import parameters as p
+
+STRATEGIES: Final[dict[str, type[msgspec.Struct]]] = {
+    "retry": p.Retry,
+    "timeout_increase": p.TimeoutIncrease,
+    "cache_clear": p.CacheClear,
+    "pool_increase": p.PoolIncrease,
+    "resource_scale": p.ResourceScale,
+    "circuit_break": p.CircuitBreak,
+    "fallback": p.Fallback,
+    "queue_priority": p.QueuePriority,
+    "request_throttle": p.RequestThrottle,
+    "service_restart": p.ServiceRestart,
+    "reconnect": p.Reconnect,
+    "failover": p.Failover,
+    "reset_state": p.ResetState,
+    "fallback_algorithm": p.FallbackAlgorithm,
+    "fallback_response": p.FallbackResponse,
+    "fallback_service": p.FallbackService,
+    "rollback": p.Rollback,
+}
+"""Parameters by strategy; one struct and one line here make a new built-in one."""
+
+
+def check(name: str, parameters: Mapping[str, Any]) -> list[str]:
+    """What is wrong with `parameters` of the strategy `name`; empty when nothing is.
+
+    Strategies that are not built in may carry anything.
+    """
+    kind = STRATEGIES.get(name)
+    if kind is None:
+        return []
+    try:
+        made = msgspec.convert(dict(parameters), kind)
+    except msgspec.ValidationError as exc:
+        return [str(exc)]
+    problem = getattr(made, "problem", None)
+    found: str | None = problem() if problem is not None else None
+    return [found] if found else []
+
+
+def complete(name: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """`parameters` with the defaults of the strategy `name` filled in, in a fixed order.
+
+    Raises:
+        msgspec.ValidationError: `check` would have named a problem.
+    """
+    kind = STRATEGIES.get(name)
+    if kind is None:
+        return dict(sorted(parameters.items()))
+    plain: dict[str, Any] = msgspec.to_builtins(msgspec.convert(dict(parameters), kind))
+    return plain

@@ -1,0 +1,122 @@
+"""Tally: what is counted per event, in slots of event time.
+
+A slot holds one cell per group. Adding to a cell commutes, so the order of arrival never
+matters. A slot keeps at most `limit` groups; the rest is counted together, one cell per
+(category, severity), so that a flood of unique fingerprints costs bounded memory and a critical
+one among them is still seen. Only in slots past that limit does it depend on the order of
+arrival which groups stand alone.
+"""
+
+from typing import Final
+
+import msgspec
+
+from faultstream.core.group import Group
+from faultstream.core.severity import RANK
+
+EVIDENCE_PER_CELL: Final = 5
+FOLDED: Final = "__other__"
+
+Evidence = tuple[int, str, int]
+"""(event time, event id, count)."""
+
+
+class Cell(msgspec.Struct, gc=False, array_like=True):
+    """One group in one slot. `evidence` holds the smallest by (time, id), ascending."""
+
+    count: int
+    first_ms: int
+    last_ms: int
+    group: Group
+    layer: str
+    evidence: list[Evidence]
+
+    def add(self, count: int, time_ms: int, group: Group, layer: str, event_id: str) -> None:
+        """Counts one event (or `count` folded ones)."""
+        self.count += count
+        if time_ms > self.last_ms:
+            self.last_ms = time_ms
+        elif time_ms < self.first_ms:
+            self.first_ms = time_ms
+        if group is not self.group:
+            self.group = graver(self.group, group)
+        if layer != self.layer and layer and (not self.layer or layer < self.layer):
+            self.layer = layer
+        evidence = self.evidence
+        if len(evidence) < EVIDENCE_PER_CELL or time_ms <= evidence[-1][0]:
+            evidence.append((time_ms, event_id, count))
+            evidence.sort()
+            del evidence[EVIDENCE_PER_CELL:]
+
+
+class Slot:
+    """All groups of a service in one slot of event time, number = time // slot_ms.
+
+    A thin slot has lost its cells and only says how many events there were.
+    """
+
+    __slots__ = ("_first_ms", "_last_ms", "cells", "number", "total")
+
+    def __init__(self, number: int, total: int = 0, first_ms: int = 0, last_ms: int = 0) -> None:
+        self.number = number
+        self.total = total
+        self.cells: dict[str, Cell] = {}
+        self._first_ms = first_ms
+        self._last_ms = last_ms
+
+    @property
+    def first_ms(self) -> int:
+        """Time of the earliest event."""
+        return min((cell.first_ms for cell in self.cells.values()), default=self._first_ms)
+
+    @property
+    def last_ms(self) -> int:
+        """Time of the latest event."""
+        return max((cell.last_ms for cell in self.cells.values()), default=self._last_ms)
+
+    def count(self, key: str) -> int:
+        """Events of the group `key`, or of all groups for ''."""
+        if not key:
+            return self.total
+        cell = self.cells.get(key)
+        return 0 if cell is None else cell.count
+
+    def thin(self) -> None:
+        """Drops the cells, keeps the totals."""
+        if self.cells:
+            self._first_ms, self._last_ms = self.first_ms, self.last_ms
+            self.cells = {}
+
+
+def folded(group: Group) -> Group:
+    """The group that stands for all groups of the same category and severity in a full slot."""
+    verdict = group.verdict
+    key = f"{FOLDED}/{verdict.category}/{verdict.severity}"
+    return Group(
+        fingerprint=key,
+        system_fingerprint=key,
+        template="",
+        error_type="",
+        verdict=msgspec.structs.replace(verdict, transient=False, rule="folded", confidence=0.0),
+    )
+
+
+def graver(a: Group, b: Group) -> Group:
+    """The one of two descriptions of a group that stands for both, whichever came first."""
+    return b if _order(b) >= _order(a) else a
+
+
+def _order(group: Group) -> tuple[int, str, str, str, bool, str, str, str, float, int]:
+    verdict = group.verdict
+    return (
+        RANK[verdict.severity],
+        group.error_type,
+        verdict.category,
+        verdict.domain,
+        verdict.transient,
+        verdict.rule,
+        group.template,
+        group.system_fingerprint,
+        verdict.confidence,
+        verdict.http_status,
+    )
