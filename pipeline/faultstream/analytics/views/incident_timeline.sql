@@ -1,0 +1,67 @@
+-- One incident from end to end, one row per step: errors (the evidence), patterns, the incident's
+-- states, commands, results, verification, notifications.
+--   SELECT * FROM incident_timeline WHERE incident_id = '...' ORDER BY at, step
+CREATE OR REPLACE VIEW incident_timeline AS
+WITH held AS (
+  SELECT incident_id, first_error_at, arrayJoin(pattern_ids) AS pattern_id FROM incidents
+)
+SELECT incident_id, at, step, what, service, summary, id, after_s FROM (
+  SELECT
+    h.incident_id AS incident_id, e.time AS at, 1 AS step, 'error' AS what,
+    toString(e.service) AS service,
+    concat(e.error_type, ': ', substringUTF8(e.message, 1, 200),
+      if(e.count > 1, concat(' (x', toString(e.count), ')'), '')) AS summary,
+    e.event_id AS id, dateDiff('millisecond', h.first_error_at, at) / 1000 AS after_s
+  FROM (
+    SELECT h.incident_id AS incident_id, min(h.first_error_at) AS first_error_at,
+      arrayJoin(p.evidence) AS event_id
+    FROM held AS h INNER JOIN patterns AS p ON p.pattern_id = h.pattern_id
+    GROUP BY incident_id, event_id
+  ) AS h
+  INNER JOIN (
+    SELECT event_id, any(time) AS time, any(service) AS service, any(error_type) AS error_type,
+      any(message) AS message, any(count) AS count
+    FROM errors WHERE event_id IN (SELECT arrayJoin(evidence) FROM pattern_log)
+    GROUP BY event_id
+  ) AS e ON e.event_id = h.event_id
+  UNION ALL
+  SELECT
+    h.incident_id, p.detected_at, 2, 'pattern', toString(p.service),
+    concat(p.kind, ' ', p.error_type, ', ', toString(p.count), ' errors: ', p.reason),
+    p.pattern_id, dateDiff('millisecond', h.first_error_at, p.detected_at) / 1000
+  FROM held AS h INNER JOIN patterns AS p ON p.pattern_id = h.pattern_id
+  UNION ALL
+  SELECT
+    incident_id, min(updated_at), 3, 'incident', toString(any(root)),
+    concat(state, if(argMin(reason, revision) = '', '', ': '), argMin(reason, revision)),
+    incident_id,
+    dateDiff('millisecond', any(first_error_at), min(updated_at)) / 1000
+  FROM incident_log GROUP BY incident_id, state
+  UNION ALL
+  SELECT
+    c.incident_id, c.issued_at, 4, if(c.dry_run, 'command (dry run)', 'command'),
+    toString(c.service),
+    concat(c.strategy, ' ', c.parameters, if(c.reason = '', '', ': '), c.reason), c.command_id,
+    dateDiff('millisecond', i.first_error_at, c.issued_at) / 1000
+  FROM commands AS c INNER JOIN incidents AS i ON i.incident_id = c.incident_id
+  UNION ALL
+  SELECT
+    r.incident_id, r.finished_at, 5, 'result', toString(r.service),
+    concat(r.strategy, ' ', r.status, ' by ', r.executor, ' on ', r.instance, ' in ',
+      toString(r.duration_ms), ' ms', if(r.message = '', '', ': '), r.message), r.result_id,
+    dateDiff('millisecond', i.first_error_at, r.finished_at) / 1000
+  FROM results AS r INNER JOIN incidents AS i ON i.incident_id = r.incident_id
+  UNION ALL
+  SELECT
+    incident_id, decided_at, 6, 'verification', toString(root),
+    concat(strategy, ' ', outcome, if(reason = '', '', ': '), reason), command_id,
+    dateDiff('millisecond', first_error_at, decided_at) / 1000
+  FROM incident_attempts WHERE outcome NOT IN ('pending', 'running', 'done')
+  UNION ALL
+  SELECT
+    n.incident_id, n.created_at, 7, 'notification', toString(n.`group`),
+    concat(n.level, ': ', n.title), n.notification_id,
+    dateDiff('millisecond', i.first_error_at, n.created_at) / 1000
+  FROM notifications AS n INNER JOIN incidents AS i ON i.incident_id = n.incident_id
+)
+ORDER BY incident_id, at, step;
