@@ -1,0 +1,239 @@
+"""What the detect worker costs per event, beside a bare loop and stock Faust, in one run.
+
+    python benchmarks/detect.py [--events 200000] [--rounds 3] [--kafka host:port]
+
+Each contestant drains the same backlog from 4 partitions, alone, in turn, several rounds. It is
+frozen while the backlog is written, so that only its own work counts. Shown are the medians of
+events a second (wall clock) and microseconds of CPU an event (all threads of its process), and
+the ratio of CPU to the bare loop's. The bare loops keep nothing durable and detect nothing; the
+detect worker classifies, fingerprints, runs every detector and keeps its state in a changelog.
+Absolute figures mean little on a noisy machine; compare ratios.
+"""
+
+import argparse
+import asyncio
+import os
+import re
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.request
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import orjson
+import yaml
+from confluent_kafka import Producer
+
+from faultstream.config.topology import load
+from faultstream.core.policy import Topology
+from faultstream.ops import child
+from faultstream.transport import topics
+from faultstream.transport.embedded import EmbeddedBroker
+
+HERE = Path(__file__).resolve().parent
+TICKS = os.sysconf("SC_CLK_TCK")
+TYPES = (
+    ("psycopg.OperationalError", "connection to server at 10.0.3.{n} failed: timeout after {n} ms"),
+    ("redis.exceptions.ConnectionError", "Error 111 connecting to cache-{n}:6379. refused."),
+    ("requests.exceptions.ReadTimeout", "HTTPSConnectionPool(host='pay{n}', port=443): timed out"),
+    ("KeyError", "'order_{n}'"),
+    ("ValueError", "invalid literal for int() with base 10: 'x{n}'"),
+)
+
+
+def events(count: int) -> list[tuple[str, bytes]]:
+    """(service, value) of a busy fleet: 50 services, 5 types, numbers in every message."""
+    now = int(time.time() * 1000)
+    made = []
+    for n in range(count):
+        error_type, message = TYPES[n % 7 % 5]
+        service = f"service-{n % 50}"
+        event = {
+            "event_id": str(uuid.UUID(int=n)),
+            "time": now - 5_000 + n * 5_000 // count,
+            "service": service,
+            "environment": "production",
+            "layer": "service",
+            "instance": f"i-{n % 9}",
+            "error_type": error_type,
+            "message": message.format(n=n),
+            "operation": "charge",
+            "trace_id": f"{n:032x}",
+        }
+        made.append((service, orjson.dumps(event)))
+    return made
+
+
+class Contestant:
+    """A process that counts. `done` is how many records it has handled."""
+
+    def __init__(self, argv: list[str], env: dict[str, str], metrics_port: int = 0) -> None:
+        self._port = metrics_port
+        self._printed = "0"
+        self._ready = False
+        self._process = subprocess.Popen(
+            argv, env={**os.environ, **env}, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        )
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            text = line.decode().strip()
+            if text == "ready":
+                self._ready = True
+            elif text.isdigit():
+                self._printed = text
+
+    def ready(self) -> bool:
+        """Whether it has its partitions."""
+        if not self._port:
+            return self._ready
+        return self._get("/-/ready") is not None
+
+    def done(self) -> int:
+        """Records handled."""
+        if not self._port:
+            return int(self._printed)
+        text = self._get("/metrics") or ""
+        pattern = r'faultstream_records_total\{.*outcome="(?:tallied|late)".*\} ([0-9.e+]+)'
+        return sum(int(float(value)) for value in re.findall(pattern, text))
+
+    def _get(self, path: str) -> str | None:
+        try:
+            url = f"http://127.0.0.1:{self._port}{path}"
+            with urllib.request.urlopen(url, timeout=1) as answer:
+                return str(answer.read().decode())
+        except OSError:
+            return None
+
+    def cpu_s(self) -> float:
+        """CPU seconds of all its threads so far."""
+        stat = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(stat[11]) + int(stat[12])) / TICKS
+
+    def freeze(self) -> None:
+        """Stop it from running."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it run on."""
+        self._process.send_signal(signal.SIGCONT)
+
+    def end(self) -> None:
+        """End it."""
+        self._process.send_signal(signal.SIGCONT)
+        child.stop(self._process, grace_s=10)
+
+
+def wait(holds: Callable[[], bool], what: str, timeout_s: float = 300) -> None:
+    """Until `holds`, or an error that names `what`."""
+    deadline = time.monotonic() + timeout_s
+    while not holds():
+        if time.monotonic() > deadline:
+            raise TimeoutError(what)
+        time.sleep(0.01)
+
+
+def own_topology(prefix: str, folder: Path) -> tuple[Topology, Path]:
+    """The default topology below names of its own."""
+    topology = load(None)
+    named = {
+        role: msgspec.structs.replace(topic, name=f"{prefix}.{topic.name}")
+        for role, topic in topology.topics.items()
+    }
+    topology = msgspec.structs.replace(topology, topics=named)
+    path = folder / f"{prefix}.yaml"
+    path.write_text(yaml.safe_dump(orjson.loads(msgspec.json.encode(topology))))
+    return topology, path
+
+
+def start(name: str, brokers: str, folder: Path) -> tuple[Contestant, str]:
+    """A contestant that waits on an empty topic of its own, and the topic's name."""
+    prefix = f"bench{uuid.uuid4().hex[:8]}"
+    topology, path = own_topology(prefix, folder)
+    asyncio.run(topics.create(brokers, topology))
+    topic = topology.topic("errors")
+    if name.startswith("bare"):
+        how = name.rpartition(" ")[2]
+        script = str(HERE / "peers" / "bare.py")
+        return Contestant([sys.executable, script, brokers, topic, prefix, how], {}), topic
+    if name == "stock Faust":
+        script = str(HERE / "peers" / "stock_faust.py")
+        argv = [sys.executable, script, "worker", "--without-web", "-l", "error"]
+        env = {"BROKERS": brokers, "TOPIC": topic, "GROUP": prefix}
+        return Contestant(argv, env), topic
+    port = child.free_port()
+    env = {
+        "FAULTSTREAM_KAFKA": brokers,
+        "FAULTSTREAM_TOPOLOGY": str(path),
+        "FAULTSTREAM_METRICS_PORT": str(port),
+        "FAULTSTREAM_LOG_LEVEL": "ERROR",
+        "FAULTSTREAM_SESSION_S": "30",
+    }
+    argv = [sys.executable, "-m", "faultstream", "worker", "detect"]
+    return Contestant(argv, env, port), topic
+
+
+def run(name: str, brokers: str, folder: Path, load_: list[tuple[str, bytes]]) -> list[float]:
+    """[events a second, microseconds of CPU an event] for draining the load."""
+    contestant, topic = start(name, brokers, folder)
+    try:
+        wait(contestant.ready, f"{name} is ready", 90)
+        contestant.freeze()
+        producer = Producer({"bootstrap.servers": brokers, "linger.ms": 20})
+        for service, value in load_:
+            while True:
+                try:
+                    producer.produce(topic, value, key=service)
+                    break
+                except BufferError:
+                    producer.poll(0.1)
+        producer.flush()
+        cpu, began = contestant.cpu_s(), time.monotonic()
+        contestant.thaw()
+        wait(lambda: contestant.done() >= len(load_), f"{name} is done")
+        took = time.monotonic() - began
+        return [len(load_) / took, (contestant.cpu_s() - cpu) / len(load_) * 1e6]
+    finally:
+        contestant.end()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--events", type=int, default=200_000)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--kafka", help="host:port; by default an embedded broker")
+    options = parser.parse_args()
+    names = ["bare plain", "bare typed", "faultstream detect", "stock Faust"]
+    full = events(options.events)
+    seen: dict[str, list[list[float]]] = {name: [] for name in names}
+    broker = EmbeddedBroker()
+    if options.kafka is None:
+        broker.start()
+    brokers = options.kafka or broker.address
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            for _ in range(options.rounds):
+                for name in names:
+                    part = full[: len(full) // 10] if name == "stock Faust" else full
+                    seen[name].append(run(name, brokers, Path(folder), part))
+    finally:
+        broker.stop()
+    base = statistics.median(cpu for _, cpu in seen["bare plain"])
+    print(f"{'contestant':22}{'events/s':>12}{'CPU us/event':>14}{'of bare loop':>14}")
+    for name in names:
+        rate = statistics.median(r for r, _ in seen[name])
+        cpu = statistics.median(c for _, c in seen[name])
+        print(f"{name:22}{rate:12,.0f}{cpu:14.1f}{base / cpu:14.2f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,62 @@
+"""Faust as its documentation shows it: one record at a time, a table as the count.
+
+    BROKERS=... TOPIC=... GROUP=... python stock_faust.py worker --without-web -l error
+
+Prints `ready`, then how many records were counted so far.
+"""
+
+import os
+import time
+
+import faust
+
+app = faust.App(
+    os.environ["GROUP"],
+    broker=f"kafka://{os.environ['BROKERS']}",
+    store="memory://",
+    topic_partitions=4,
+    topic_disable_leader=True,
+    broker_session_timeout=30.0,
+    table_standby_replicas=0,
+    stream_wait_empty=False,
+)
+
+
+class Event(faust.Record, serializer="json"):
+    """The fields that the count needs."""
+
+    service: str
+    error_type: str
+    time: int
+
+
+topic = app.topic(os.environ["TOPIC"], value_type=Event)
+counts = app.Table("counts", default=int, partitions=4)
+state = {"done": 0, "told": 0.0}
+
+
+@app.agent(topic)
+async def count(events: faust.Stream[Event]) -> None:
+    """Count by (service, error_type, minute)."""
+    async for event in events:
+        counts[f"{event.service} {event.error_type} {event.time // 60_000}"] += 1
+        state["done"] += 1
+        if time.monotonic() - state["told"] > 0.02:
+            state["told"] = time.monotonic()
+            print(int(state["done"]), flush=True)
+
+
+@app.timer(0.2)
+async def tell() -> None:
+    """The count so far, also when nothing comes."""
+    print(int(state["done"]), flush=True)
+
+
+@app.on_partitions_assigned.connect
+async def ready(*_: object, **__: object) -> None:
+    """Partitions are there."""
+    print("ready", flush=True)
+
+
+if __name__ == "__main__":
+    app.main()

@@ -1,0 +1,194 @@
+"""The whole way of one error on real parts: in by a plain producer, out as SQL."""
+
+import asyncio
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from faultstream.client import Executor, Outcome
+from faultstream.core.records import RecoveryCommand
+from tests.integration.running import KEY, Pipeline, Producer, error
+from tests.kafka import ApacheKafka
+from tests.until import until, until_async
+
+POISON: tuple[bytes | None, ...] = (
+    b"\x00\xff\xfe random bytes",
+    b"[1, 2, 3]",
+    b'{"service": 7, "error_type": "X"}',
+    b'{"service": "s"}',
+    b'{"service": "s", "error_type": "X", "count": -1}',
+    b"[" * 50_000,
+    b'{"service":"s","error_type":"X","tags":' + b'{"a":' * 5_000 + b"1" + b"}" * 5_001,
+    b'"' + b"x" * 1_000_000 + b'"',
+    None,
+)
+USABLE: tuple[bytes, ...] = (
+    error("odd", "X", unknown_field={"a": [1]}),
+    error("odd", "X", time=0),
+    error("odd", "X", time="2100-01-01T00:00:00Z"),
+    error("odd", "X", message="\u0000 and \ud800"),
+    error("odd", "X", message="m" * 100_000),
+)
+
+
+@pytest.fixture(
+    scope="module", params=["embedded", pytest.param("apache", marks=pytest.mark.kafka)]
+)
+def pipeline(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Pipeline]:
+    """One pipeline for all tests of a broker; Apache Kafka's is a node of its own."""
+    folder = tmp_path_factory.mktemp("pipeline")
+    if request.param == "embedded":
+        with Pipeline(folder) as running:
+            yield running
+        return
+    request.getfixturevalue("apache_kafka")  # skips or fails where it is absent
+    node = ApacheKafka(tmp_path_factory.mktemp("kafka"))
+    node.start()
+    try:
+        with Pipeline(folder, kafka=node.address) as running:
+            running.node = node  # type: ignore[attr-defined]
+            yield running
+    finally:
+        node.stop()
+
+
+async def test_an_error_goes_the_whole_way(pipeline: Pipeline, tmp_path: Path) -> None:
+    """JSON with service and error_type, without headers or ids, becomes a pattern, an incident and
+    a command; the executor carries it out once; the errors stop; the incident is verified; all of
+    it can be asked for in SQL."""
+    carried_out: list[RecoveryCommand] = []
+    executor = Executor(
+        service="till",
+        brokers=pipeline.brokers,
+        instance="till-1",
+        keys={"k1": KEY},
+        journal=tmp_path / "journal",
+    )
+
+    def carry_out(command: RecoveryCommand) -> Outcome | None:
+        carried_out.append(command)
+        return None
+
+    for strategy in ("retry", "circuit_break", "fallback", "pool_increase", "timeout_increase"):
+        executor.handles(strategy)(carry_out)
+    executor.start()
+    try:
+        async with Producer(pipeline.brokers) as producer:
+
+            async def errors_until_commanded() -> bool:
+                await producer.send(
+                    error("till", "ConnectionRefusedError", "connect to db:5432 refused"),
+                    key="till",
+                )
+                await asyncio.sleep(0.1)
+                return bool(carried_out)
+
+            await until_async(errors_until_commanded, "a command was carried out", timeout_s=30)
+            incident = carried_out[0].incident_id
+            until(
+                lambda: (
+                    pipeline.value(f"SELECT state FROM incidents WHERE incident_id = '{incident}'")
+                    == "resolved"
+                ),
+                "the incident is resolved",
+                timeout_s=60,
+            )
+    finally:
+        executor.close()
+    assert len({command.command_id for command in carried_out}) == len(carried_out)
+    chain = pipeline.sql(f"SELECT * FROM incident_timeline WHERE incident_id = '{incident}'")
+    steps = {row["step"] for row in chain}
+    assert {"error", "pattern", "command", "result"} <= steps
+    outcome = pipeline.value(
+        f"SELECT success FROM recovery_success WHERE strategy = '{carried_out[0].strategy}'"
+    )
+    assert outcome is not None
+
+
+async def test_poison_is_kept_apart_and_counted(pipeline: Pipeline) -> None:
+    """Bytes of every bad kind end as a dead letter with a reason, odd ones are used, nothing
+    crashes, and recorded + dead-lettered = sent."""
+    before = int(pipeline.value("SELECT count() FROM errors") or 0)
+    dead = int(pipeline.value("SELECT count() FROM dead_letters") or 0)
+    pids = pipeline.up["pids"]
+    async with Producer(pipeline.brokers) as producer:
+        for value in (*POISON, *USABLE):
+            await producer.send(value, key="odd")  # type: ignore[arg-type]
+    until(
+        lambda: (
+            int(pipeline.value("SELECT count() FROM errors") or 0) == before + len(USABLE)
+            and int(pipeline.value("SELECT count() FROM dead_letters") or 0) == dead + len(POISON)
+        ),
+        "recorded and dead-lettered add up",
+        timeout_s=30,
+    )
+    assert pipeline.value("SELECT countIf(reason = '') FROM dead_letters") in {0, "0"}
+    assert pipeline.up["pids"] == pids
+
+
+async def test_clickhouse_away_delays_no_recovery(pipeline: Pipeline) -> None:
+    """While the engine is frozen commands still come; afterwards every row is there once."""
+    commands: list[str] = []
+    executor = Executor(
+        service="frozen", brokers=pipeline.brokers, instance="frozen-1", keys={"k1": KEY}
+    )
+
+    def note(command: RecoveryCommand) -> None:
+        commands.append(command.command_id)
+
+    for strategy in ("retry", "circuit_break", "fallback"):
+        executor.handles(strategy)(note)
+    executor.start()
+    sent = 0
+    pipeline.signal("clickhouse", signal.SIGSTOP)
+    try:
+        async with Producer(pipeline.brokers) as producer:
+
+            async def commanded() -> bool:
+                nonlocal sent
+                value = error("frozen", "ConnectionResetError", "reset by peer")
+                await producer.send(*[value] * 100, key="frozen")
+                sent += 100
+                await asyncio.sleep(0.1)
+                return bool(commands)
+
+            await until_async(commanded, "a command while ClickHouse is away", timeout_s=30)
+    finally:
+        pipeline.signal("clickhouse", signal.SIGCONT)
+        executor.close()
+    until(
+        lambda: (
+            int(pipeline.value("SELECT count() FROM errors WHERE service = 'frozen'") or 0) == sent
+        ),
+        "the recorder caught up",
+        timeout_s=60,
+    )
+    assert int(pipeline.value("SELECT sum(holes) FROM sink_offsets") or 0) == 0
+
+
+async def test_a_broker_restart_is_survived(pipeline: Pipeline) -> None:
+    """Apache Kafka stops and comes back: everything resumes by itself, and nothing is missing."""
+    node = getattr(pipeline, "node", None)
+    if node is None:
+        pytest.skip("the embedded broker keeps nothing over a restart")
+    async with Producer(pipeline.brokers) as producer:
+        await producer.send(*[error("before", "KeyError", "k")] * 50, key="before")
+    node.stop()
+    node.start()
+    async with Producer(pipeline.brokers) as producer:
+        await producer.send(*[error("after", "KeyError", "k")] * 50, key="after")
+    until(
+        lambda: (
+            int(
+                pipeline.value("SELECT count() FROM errors WHERE service IN ('before', 'after')")
+                or 0
+            )
+            == 100
+        ),
+        "both sides of the restart are recorded",
+        timeout_s=90,
+    )
