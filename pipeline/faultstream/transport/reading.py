@@ -48,6 +48,19 @@ class Reading:
     ends: dict[TP, int] = field(default_factory=dict)
     """True end offset of each partition of `topics` at the latest assignment."""
 
+    def lag(self, consumer: Any) -> int:
+        """Records of our partitions that are in the log, as far as it was fetched, and not
+        finished: unfinished ones and those that were not fetched yet."""
+        lag = 0
+        for tp in consumer.assignment():
+            if tp.topic in self.topics:
+                read = consumer._read_offset[tp]  # noqa: SLF001 - Faust has no other way
+                end = consumer.highwater(tp)
+                if end is not None:
+                    lag += max(0, end - (read + 1 if read is not None else 0))
+                lag += self.ledger.unfinished(tp)
+        return lag
+
 
 class App(faust.App):
     """A Faust app whose transport is ours."""

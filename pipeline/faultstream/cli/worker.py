@@ -1,0 +1,102 @@
+"""`faultstream worker NAME`: one of the four workers, until SIGTERM."""
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from faultstream.config.errors import ConfigError
+from faultstream.config.settings import Settings
+from faultstream.config.topology import load
+from faultstream.core.policy import Topology
+from faultstream.ops import log
+from faultstream.ops.health import Health
+
+if TYPE_CHECKING:
+    from faultstream.stream.stage import Stage
+
+NAMES: Final = ("detect", "respond", "record", "notify")
+
+Make = Callable[[Health], Awaitable["Stage"]]
+
+
+@click.command("worker")
+@click.argument("name", type=click.Choice(NAMES))
+def command(name: str) -> None:
+    """Run one worker: detect, respond, record or notify.
+
+    Start as many of each as there are partitions; they share the work. FAULTSTREAM_METRICS_PORT
+    opens /-/healthy, /-/ready and /metrics on loopback.
+
+    \b
+    Example:  FAULTSTREAM_KAFKA=kafka:9092 faultstream worker detect
+    """
+    settings = Settings.from_env()
+    topology = load(settings.topology)
+    log.configure(settings.log_level)
+    # Faust takes half a second to import, and `faultstream --help` must not pay for it.
+    from faultstream.stream import worker  # noqa: PLC0415
+
+    maker = {"detect": _detect, "respond": _respond, "record": _record, "notify": _notify}[name]
+    make = maker(settings, topology)
+    try:
+        code = asyncio.run(
+            worker.run(make, topology, settings.brokers, metrics_port=settings.metrics_port)
+        )
+    except worker.WrongTopicsError as exc:
+        raise ConfigError("kafka", settings.brokers, str(exc)) from exc
+    sys.exit(code)
+
+
+def _detect(settings: Settings, topology: Topology) -> Make:  # noqa: ARG001 - all are alike
+    from faultstream.stream.detect import DetectStage  # noqa: PLC0415
+
+    async def make(health: Health) -> "Stage":  # noqa: ARG001
+        return DetectStage(topology)
+
+    return make
+
+
+def _respond(settings: Settings, topology: Topology) -> Make:
+    from faultstream.stream.respond import RespondStage  # noqa: PLC0415
+
+    if not settings.signing_key:
+        raise ConfigError(
+            "environment",
+            "FAULTSTREAM_SIGNING_KEY",
+            "missing; respond signs every command with it",
+            bound="at least 16 bytes",
+            mend="`openssl rand -hex 32` makes one; executors need the same",
+        )
+
+    async def make(health: Health) -> "Stage":  # noqa: ARG001
+        return RespondStage(topology, key=settings.signing_key, key_id=settings.signing_key_id)
+
+    return make
+
+
+def _record(settings: Settings, topology: Topology) -> Make:
+    from faultstream.analytics.recorder import Recorder, SinkAway  # noqa: PLC0415
+    from faultstream.stream.record import RecordStage  # noqa: PLC0415
+    from faultstream.transport import topics  # noqa: PLC0415
+
+    async def make(health: Health) -> "Stage":
+        log_id = await topics.log_id(settings.brokers, topology)
+        recorder = Recorder(settings.clickhouse, topology, log_id)
+        return RecordStage(recorder, topology, health, away=SinkAway)
+
+    return make
+
+
+def _notify(settings: Settings, topology: Topology) -> Make:  # noqa: ARG001
+    from faultstream.notify import notifier  # noqa: PLC0415
+    from faultstream.stream.notify import NotifyStage  # noqa: PLC0415
+
+    channels = notifier.build(topology)
+
+    async def make(health: Health) -> "Stage":  # noqa: ARG001
+        return NotifyStage(channels.deliver)
+
+    return make

@@ -1,0 +1,85 @@
+"""Every metric of the pipeline, in one place. Labels are bounded sets, never ids or messages."""
+
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+REGISTRY: Final = CollectorRegistry()
+
+# Each record of an input topic ends in exactly one outcome, so the sum equals the input:
+# tallied (used), late, duplicate (a replay below the guard), dead_lettered, ignored (record only).
+RECORDS: Final = Counter(
+    "faultstream_records_total",
+    "Records of the input topics by what became of them.",
+    ["worker", "topic", "outcome"],
+    registry=REGISTRY,
+)
+# Records that went to the dead letters, by who refused them; `bug` is our own fault.
+DEAD_LETTERS: Final = Counter(
+    "faultstream_dead_letters_total",
+    "Records sent to the dead letters.",
+    ["worker", "stage"],
+    registry=REGISTRY,
+)
+# What a worker published: patterns, incidents, commands, notifications.
+OUTPUTS: Final = Counter(
+    "faultstream_outputs_total",
+    "Records published, by topic.",
+    ["worker", "topic"],
+    registry=REGISTRY,
+)
+# Checkpoints, and those put off because the broker, the sink or the fence said no.
+CHECKPOINTS: Final = Counter(
+    "faultstream_checkpoints_total",
+    "Checkpoints by how they ended.",
+    ["worker", "outcome"],
+    registry=REGISTRY,
+)
+CHECKPOINT_SECONDS: Final = Histogram(
+    "faultstream_checkpoint_seconds",
+    "How long a checkpoint took, from the snapshot to the acknowledgement.",
+    ["worker"],
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
+    registry=REGISTRY,
+)
+# Records behind the end of the log.
+LAG: Final = Gauge(
+    "faultstream_lag_records",
+    "Records that are in the log and not finished, over the partitions of this worker.",
+    ["worker"],
+    registry=REGISTRY,
+)
+# How long ago the newest record handled was written, when it was handled.
+DELAY_SECONDS: Final = Histogram(
+    "faultstream_delay_seconds",
+    "From the record's timestamp to its handling, for the last record of each run.",
+    ["worker"],
+    buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0, 600.0),
+    registry=REGISTRY,
+)
+# Keys in memory.
+KEYS: Final = Gauge(
+    "faultstream_keys_count",
+    "Keys with state in memory.",
+    ["worker"],
+    registry=REGISTRY,
+)
+# Notifications handed to the channels.
+NOTIFICATIONS: Final = Counter(
+    "faultstream_notifications_total",
+    "Notifications by how their delivery ended.",
+    ["outcome"],
+    registry=REGISTRY,
+)
+
+METRICS: Final[tuple[Counter | Gauge | Histogram, ...]] = (
+    RECORDS,
+    DEAD_LETTERS,
+    OUTPUTS,
+    CHECKPOINTS,
+    CHECKPOINT_SECONDS,
+    LAG,
+    DELAY_SECONDS,
+    KEYS,
+    NOTIFICATIONS,
+)

@@ -1,0 +1,1 @@
+"""The four workers and the one loop that they share."""

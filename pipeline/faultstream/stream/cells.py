@@ -1,0 +1,135 @@
+"""Keyed state with a guard of offsets: what makes a replay change nothing.
+
+Each key's state carries, per source topic, the offset up to which it is true. A partition's mark
+carries the offset up to which all of its keys are; it is written last in a checkpoint, so it is
+never ahead of them. Records at or below either are skipped.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final, Generic, TypeVar
+
+from faultstream import wire
+from faultstream.ops import log
+from faultstream.stream.stage import Rows
+
+S = TypeVar("S")
+
+MARK_KEY: Final = b"\x00mark"
+"""Key of a partition's mark in the table; no key of a stage begins with a zero byte."""
+
+_log = log.get(__name__)
+
+
+class Cell(Generic[S]):
+    """The state of one key."""
+
+    __slots__ = ("dirty", "offsets", "state")
+
+    def __init__(self, state: S, offsets: dict[str, int]) -> None:
+        self.state = state
+        self.offsets = offsets
+        self.dirty = False
+
+
+class Partition(Generic[S]):
+    """The keys of one partition. `extra` is what the stage keeps beside them."""
+
+    __slots__ = ("cells", "durable", "extra", "marked", "read")
+
+    def __init__(self) -> None:
+        self.cells: dict[bytes, Cell[S]] = {}
+        self.read: dict[str, int] = {}
+        """Per topic the highest offset handled."""
+        self.marked: dict[str, int] = {}
+        """`read` as of the latest snapshot."""
+        self.durable: dict[str, int] = {}
+        """`marked` as of the latest snapshot that was written."""
+        self.extra: Any = None
+
+
+class Cells(Generic[S]):
+    """All partitions of a stage. `idle`, of a state and its partition's extra, says that the state
+    may be dropped from the table."""
+
+    def __init__(
+        self,
+        *,
+        save: Callable[[S], bytes],
+        load: Callable[[bytes], S],
+        idle: Callable[[S, Any], bool],
+        save_extra: Callable[[Any], Any] = lambda extra: extra,
+        load_extra: Callable[[Any], Any] = lambda extra: extra,
+    ) -> None:
+        self._save = save
+        self._load = load
+        self._idle = idle
+        self._save_extra = save_extra
+        self._load_extra = load_extra
+        self.partitions: dict[int, Partition[S]] = {}
+
+    def restore(
+        self, number: int, rows: Mapping[bytes, bytes], ends: Mapping[str, int]
+    ) -> Partition[S]:
+        """Load a partition from its rows. Offsets beyond a topic's end belong to a topic that
+        was there before it; they are forgotten, so that the new records count."""
+        part: Partition[S] = Partition()
+        gone: set[str] = set()
+        mark = wire.loads(rows[MARK_KEY]) if MARK_KEY in rows else {"offsets": {}, "extra": None}
+        part.durable = _within(mark["offsets"], ends, gone)
+        part.read = dict(part.durable)
+        part.marked = dict(part.durable)
+        part.extra = self._load_extra(mark["extra"])
+        for key, value in rows.items():
+            if key != MARK_KEY:
+                head, _, body = value.partition(b"\n")
+                part.cells[key] = Cell(self._load(body), _within(wire.loads(head), ends, gone))
+        for topic in sorted(gone):
+            _log.warning("topic_recreated", topic=topic, partition=number, end=ends[topic])
+        self.partitions[number] = part
+        return part
+
+    def snapshot(self) -> dict[int, Rows]:
+        """The changed cells, then the mark, of every partition with changes."""
+        changes: dict[int, Rows] = {}
+        for number, part in self.partitions.items():
+            rows: Rows = []
+            for key, cell in list(part.cells.items()):
+                if cell.dirty:
+                    cell.dirty = False
+                    rows.append((key, wire.dumps(cell.offsets) + b"\n" + self._save(cell.state)))
+                elif self._idle(cell.state, part.extra) and _covered(cell.offsets, part.durable):
+                    del part.cells[key]
+                    rows.append((key, None))
+            if rows or part.read != part.marked:
+                mark = {"offsets": part.read, "extra": self._save_extra(part.extra)}
+                rows.append((MARK_KEY, wire.dumps(mark)))
+                part.marked = dict(part.read)
+                changes[number] = rows
+        return changes
+
+    def saved(self) -> None:
+        """Every snapshot so far was written."""
+        for part in self.partitions.values():
+            part.durable = dict(part.marked)
+
+    def __iter__(self) -> Iterator[Cell[S]]:
+        """Every cell of every partition."""
+        return (cell for part in self.partitions.values() for cell in part.cells.values())
+
+    def __len__(self) -> int:
+        return sum(len(part.cells) for part in self.partitions.values())
+
+
+def _within(offsets: dict[str, int], ends: Mapping[str, int], gone: set[str]) -> dict[str, int]:
+    """`offsets` without those at or beyond the end of their topic, whose names go to `gone`."""
+    kept: dict[str, int] = {}
+    for topic, offset in offsets.items():
+        if topic in ends and offset >= ends[topic]:
+            gone.add(topic)
+        else:
+            kept[topic] = offset
+    return kept
+
+
+def _covered(offsets: Mapping[str, int], durable: Mapping[str, int]) -> bool:
+    return all(durable.get(topic, -1) >= offset for topic, offset in offsets.items())

@@ -1,0 +1,176 @@
+"""detect: error events in, patterns out. One state per (environment, service).
+
+The hot path: everything per record is in `_run`. Outputs may repeat after a crash, with the same
+ids and revisions.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Final
+
+from faultstream import wire
+from faultstream.core import ids
+from faultstream.core.detect import Detect, ServiceState
+from faultstream.core.errors import DataError
+from faultstream.core.grouping import Grouper
+from faultstream.core.policy import TopicRole, Topology
+from faultstream.core.records import Pattern
+from faultstream.core.watermark import Watermark
+from faultstream.formats.native import admit
+from faultstream.stream.cells import Cell, Cells, Partition
+from faultstream.stream.stage import Effects, Output, Refusal, Rows, Source
+from faultstream.transport.reading import RawRecord
+
+_Cell = Cell[ServiceState]
+
+
+class DetectStage:
+    """See the module. State is bounded by `detectors.max_services_per_partition` keys a
+    partition; a service beyond them is refused, so that nothing known is forgotten."""
+
+    name: Final = "detect"
+    inputs: Final[tuple[TopicRole, ...]] = ("errors",)
+    keyed: Final = True
+
+    def __init__(self, topology: Topology) -> None:
+        policy = topology.detectors
+        self._detect = Detect(topology)
+        self._group = Grouper(topology).group
+        self._slot_ms = policy.slot_ms
+        self._max_services = policy.max_services_per_partition
+        self._judged_ms: dict[int, int] = {}
+        self._cells: Cells[ServiceState] = Cells(
+            save=self._detect.save,
+            load=self._detect.load,
+            idle=lambda state, mark: self._detect.idle(state, mark.value_ms),
+            save_extra=lambda mark: mark.save().hex(),
+            load_extra=lambda saved: (
+                Watermark.load(bytes.fromhex(saved), policy) if saved else Watermark(policy)
+            ),
+        )
+
+    async def prepare(self) -> bool:
+        """Always."""
+        return True
+
+    def restore(self, partition: int, rows: Mapping[bytes, bytes], ends: Mapping[str, int]) -> None:
+        """See Stage."""
+        self._cells.restore(partition, rows, ends)
+        self._judged_ms.pop(partition, None)
+
+    def take(self, source: Source, records: Sequence[RawRecord], now_ms: int) -> Effects:
+        """See Stage. Each touched service is judged once."""
+        effects = Effects()
+        part = self._cells.partitions[source.partition]
+        if source.partition not in self._judged_ms:
+            part.extra.tick(now_ms)
+            self._judged_ms[source.partition] = part.extra.value_ms
+        touched = self._run(source, records, part, effects)
+        for cell in touched:
+            self._judge(cell, part.extra.value_ms, effects)
+        return effects
+
+    def _run(
+        self,
+        source: Source,
+        records: Sequence[RawRecord],
+        part: Partition[ServiceState],
+        effects: Effects,
+    ) -> set[_Cell]:
+        topic = source.topic
+        group, observe, advance = self._group, self._detect.observe, part.extra.advance
+        cells, known = part.cells, part.read.get(topic, -1)
+        by_name: dict[tuple[str, str], _Cell] = {}
+        touched: set[_Cell] = set()
+        tallied = late = duplicate = 0
+        for record in records:
+            offset = record.offset
+            if offset <= known:
+                duplicate += 1
+                continue
+            try:
+                time_ms = record.timestamp
+                event = admit(record.value, timestamp_ms=time_ms)
+                name = (event.environment, event.service)
+                cell = by_name.get(name)
+                if cell is None:
+                    cell = by_name[name] = self._cell(cells, name)
+                if offset <= cell.offsets.get(topic, -1):
+                    duplicate += 1
+                    continue
+                cell.offsets[topic] = offset
+                touched.add(cell)
+                event_id = event.event_id or ids.event_id(topic, source.partition, offset)
+                if observe(cell.state, event, group(event), event_id, time_ms):
+                    tallied += 1
+                else:
+                    late += 1
+                advance(event.time, time_ms)
+            except DataError as exc:
+                effects.refusals.append(Refusal(record, exc.stage, "DataError", exc.reason))
+            except Exception as exc:  # noqa: BLE001 - our bug: the record is kept for later
+                kind = type(exc).__name__
+                effects.refusals.append(Refusal(record, "detect", kind, str(exc), bug=True))
+        if records:
+            part.read[topic] = max(known, records[-1].offset)
+        for cell in touched:
+            cell.dirty = True
+        effects.outcomes.update(tallied=tallied, late=late, duplicate=duplicate)
+        return touched
+
+    def _cell(self, cells: dict[bytes, _Cell], name: tuple[str, str]) -> _Cell:
+        key = "\n".join(name).encode("utf-8", "surrogatepass")
+        cell = cells.get(key)
+        if cell is None:
+            if len(cells) >= self._max_services:
+                raise DataError("detect", f"more than {self._max_services} services a partition")
+            cell = cells[key] = Cell(self._detect.new(*name), {})
+        return cell
+
+    def tick(self, now_ms: int) -> Effects:
+        """See Stage. Judges what is open once per slot that the watermark has moved."""
+        effects = Effects()
+        for number, part in self._cells.partitions.items():
+            watermark: Watermark = part.extra
+            watermark.tick(now_ms)
+            if watermark.value_ms - self._judged_ms.get(number, -(1 << 62)) < self._slot_ms:
+                continue
+            self._judged_ms[number] = watermark.value_ms
+            for cell in part.cells.values():
+                if self._detect.due(cell.state):
+                    cell.dirty = True
+                    self._judge(cell, watermark.value_ms, effects)
+        return effects
+
+    def _judge(self, cell: _Cell, watermark_ms: int, effects: Effects) -> None:
+        for pattern in self._detect.judge(cell.state, watermark_ms):
+            effects.outputs.append(_output(pattern))
+
+    def eager(self) -> bool:
+        """Never: once a second is enough."""
+        return False
+
+    async def settle(self, ours: Callable[[], Awaitable[bool]]) -> bool:  # noqa: ARG002 - Stage's
+        """Nothing beside the table."""
+        return True
+
+    def snapshot(self) -> Mapping[int, Rows]:
+        """See Stage."""
+        return self._cells.snapshot()
+
+    def saved(self) -> None:
+        """See Stage."""
+        self._cells.saved()
+
+    def forget(self) -> None:
+        """See Stage."""
+        self._cells.partitions.clear()
+        self._judged_ms.clear()
+
+    def __len__(self) -> int:
+        return len(self._cells)
+
+
+def _output(pattern: Pattern) -> Output:
+    record_id = f"{pattern.pattern_id}:{pattern.revision}"
+    headers: list[Any] = wire.headers(pattern, record_id, pattern.detected_at_ms)
+    return Output("patterns", pattern.environment.encode(), wire.encode(pattern), headers)

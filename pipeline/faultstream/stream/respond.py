@@ -1,0 +1,178 @@
+"""respond: patterns, results and controls in; incidents, signed commands, notifications out.
+
+One state per environment; patterns and results of an environment share a partition number. The
+clock of decisions is the wall clock, handed in. Outputs may repeat after a crash, with the same
+ids.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Final
+
+import msgspec
+
+from faultstream import wire
+from faultstream.core import signing
+from faultstream.core.errors import DataError
+from faultstream.core.policy import TopicRole, Topology
+from faultstream.core.records import (
+    Control,
+    Incident,
+    Notification,
+    Pattern,
+    RecoveryCommand,
+    RecoveryResult,
+)
+from faultstream.core.respond import EnvironmentState, Respond, Tick
+from faultstream.stream.cells import Cell, Cells
+from faultstream.stream.stage import Effects, Output, Refusal, Rows, Source
+from faultstream.transport.reading import RawRecord
+
+_Out = Incident | RecoveryCommand | Notification
+
+
+class RespondStage:
+    """See the module. `controls` is what is in force by subject; the loop's reader fills it."""
+
+    name: Final = "respond"
+    inputs: Final[tuple[TopicRole, ...]] = ("patterns", "results")
+    keyed: Final = True
+
+    def __init__(self, topology: Topology, *, key: bytes, key_id: str) -> None:
+        """`key` signs the commands."""
+        self._respond = Respond(topology)
+        self._environment = topology.environment
+        self._key = key
+        self._key_id = key_id
+        self._controls: dict[tuple[str, str], Control] = {}
+        self._news: list[Control] = []
+        self._cells: Cells[EnvironmentState] = Cells(
+            save=self._respond.save,
+            load=self._respond.load,
+            idle=lambda _state, _extra: False,
+        )
+
+    def control(self, control: Control) -> None:
+        """A wish of an operator; in force at the next tick, and for every environment that it
+        names, also those seen for the first time later. The last one per subject counts."""
+        self._controls[control.kind, control.subject] = control
+        self._news.append(control)
+
+    async def prepare(self) -> bool:
+        """Always."""
+        return True
+
+    def restore(self, partition: int, rows: Mapping[bytes, bytes], ends: Mapping[str, int]) -> None:
+        """See Stage. The controls in force are told again."""
+        part = self._cells.restore(partition, rows, ends)
+        self._news += [*self._controls.values()] if part.cells else []
+
+    def take(self, source: Source, records: Sequence[RawRecord], now_ms: int) -> Effects:
+        """See Stage."""
+        effects = Effects()
+        part = self._cells.partitions[source.partition]
+        known = part.read.get(source.topic, -1)
+        for record in records:
+            if record.offset <= known:
+                effects.outcomes["duplicate"] += 1
+                continue
+            try:
+                self._one(source, record, part.cells, now_ms, effects)
+            except DataError as exc:
+                effects.refusals.append(Refusal(record, exc.stage, "DataError", exc.reason))
+            except Exception as exc:  # noqa: BLE001 - our bug: the record is kept for later
+                kind = type(exc).__name__
+                effects.refusals.append(Refusal(record, "respond", kind, str(exc), bug=True))
+        if records:
+            part.read[source.topic] = max(known, records[-1].offset)
+        return effects
+
+    def _one(
+        self,
+        source: Source,
+        record: RawRecord,
+        cells: dict[bytes, Cell[EnvironmentState]],
+        now_ms: int,
+        effects: Effects,
+    ) -> None:
+        what = self._decode(source.role, record)
+        name = what.environment
+        key = name.encode()
+        cell = cells.get(key)
+        if cell is None:
+            cell = cells[key] = Cell(self._respond.new(name), {})
+            for control in self._controls.values():
+                self._tell(cell, control, now_ms, effects)
+        if record.offset <= cell.offsets.get(source.topic, -1):
+            effects.outcomes["duplicate"] += 1
+            return
+        cell.offsets[source.topic] = record.offset
+        cell.dirty = True
+        self._publish(self._respond.step(cell.state, what, now_ms), effects)
+        effects.outcomes["tallied"] += 1
+
+    def _decode(self, role: TopicRole, record: RawRecord) -> Pattern | RecoveryResult:
+        if role == "patterns":
+            return wire.decode(Pattern, record.value)
+        result = wire.decode(RecoveryResult, record.value)
+        if not result.environment:
+            key = (record.key or b"").decode("utf-8", "replace")
+            result = msgspec.structs.replace(result, environment=key or self._environment)
+        return result
+
+    def tick(self, now_ms: int) -> Effects:
+        """See Stage. Controls that came in since the last one, then the timers."""
+        effects = Effects()
+        news, self._news = self._news, []
+        for cell in self._cells:
+            for control in news:
+                self._tell(cell, control, now_ms, effects)
+            if self._respond.wants_tick(cell.state):
+                cell.dirty = True
+                self._publish(self._respond.step(cell.state, Tick(now_ms), now_ms), effects)
+        return effects
+
+    def _tell(
+        self, cell: Cell[EnvironmentState], control: Control, now_ms: int, effects: Effects
+    ) -> None:
+        if control.environment in {"", cell.state.environment}:
+            cell.dirty = True
+            self._publish(self._respond.step(cell.state, control, now_ms), effects)
+
+    def _publish(self, outs: Iterable[_Out], effects: Effects) -> None:
+        effects.outputs += [self._output(out) for out in outs]
+
+    def _output(self, out: _Out) -> Output:
+        value = wire.encode(out)
+        if isinstance(out, RecoveryCommand):
+            headers = wire.headers(out, out.command_id, out.issued_at_ms)
+            headers += signing.headers(value, self._key, self._key_id)
+            return Output("commands", out.target.service.encode(), value, headers)
+        if isinstance(out, Incident):
+            record_id = f"{out.incident_id}:{out.revision}"
+            headers = wire.headers(out, record_id, out.updated_at_ms)
+            return Output("incidents", out.environment.encode(), value, headers)
+        headers = wire.headers(out, out.notification_id, out.created_at_ms)
+        return Output("notifications", out.environment.encode(), value, headers)
+
+    def eager(self) -> bool:
+        """Never: once a second is enough."""
+        return False
+
+    async def settle(self, ours: Callable[[], Awaitable[bool]]) -> bool:  # noqa: ARG002 - Stage's
+        """Nothing beside the table."""
+        return True
+
+    def snapshot(self) -> Mapping[int, Rows]:
+        """See Stage."""
+        return self._cells.snapshot()
+
+    def saved(self) -> None:
+        """See Stage."""
+        self._cells.saved()
+
+    def forget(self) -> None:
+        """See Stage. The controls stay."""
+        self._cells.partitions.clear()
+
+    def __len__(self) -> int:
+        return len(self._cells)

@@ -1,0 +1,194 @@
+"""One worker process: waits for the broker, checks the topics, runs one stage until told to end.
+
+Exit codes: 0 after a clean stop, 1 when the worker failed, 2 when topics are missing or differ,
+3 when no broker answers.
+"""
+
+import asyncio
+import signal
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack, suppress
+from typing import Any, Final
+
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+
+from faultstream.core.policy import Topology
+from faultstream.ops import log, metrics
+from faultstream.ops.health import Health, HealthServer
+from faultstream.stream.app import QUICK_SESSION_S, SESSION_S, build_app, changelog
+from faultstream.stream.control import ControlReader
+from faultstream.stream.loop import Loop
+from faultstream.stream.outbox import Outbox
+from faultstream.stream.stage import Stage, Steered
+from faultstream.stream.watchdog import Watchdog
+from faultstream.transport import topics
+from faultstream.transport.reading import App
+
+BROKER_WAIT_S: Final = 300.0
+STOP_S: Final = 30.0
+EMBEDDED_CLUSTER: Final = "tansu_cluster"
+_HEADER_BYTES: Final = 128 * 1024
+
+_log = log.get(__name__)
+
+
+class WrongTopicsError(RuntimeError):
+    """Topics are missing or not as the topology wants them; the message has the mend."""
+
+
+async def run(
+    make: Callable[[Health], Awaitable[Stage]],
+    topology: Topology,
+    brokers: str,
+    *,
+    metrics_port: int = 0,
+    broker_wait_s: float = BROKER_WAIT_S,
+) -> int:
+    """Run the stage that `make` gives until SIGTERM or SIGINT; the exit code.
+
+    Raises:
+        WrongTopicsError: before the first record.
+        aiokafka.errors.KafkaConnectionError: no broker answered within `broker_wait_s`.
+    """
+    health = Health()
+    stop = asyncio.Event()
+    event_loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        event_loop.add_signal_handler(number, stop.set)
+    async with AsyncExitStack() as stack:
+        if metrics_port:
+            server = HealthServer(health, metrics_port)
+            await server.start()
+            stack.push_async_callback(server.stop)
+        health.wait("broker", f"waiting for {brokers}")
+        work = asyncio.ensure_future(
+            _work(make, topology, brokers, health=health, stop=stop, broker_wait_s=broker_wait_s)
+        )
+        halt = asyncio.ensure_future(stop.wait())
+        await asyncio.wait({work, halt}, return_when=asyncio.FIRST_COMPLETED)
+        try:
+            async with asyncio.timeout(STOP_S if stop.is_set() else None):
+                return await work
+        except TimeoutError:
+            _log.error("stop_took_too_long", limit_s=STOP_S)
+            return 1
+        finally:
+            halt.cancel()
+
+
+async def _work(
+    make: Callable[[Health], Awaitable[Stage]],
+    topology: Topology,
+    brokers: str,
+    *,
+    health: Health,
+    stop: asyncio.Event,
+    broker_wait_s: float,
+) -> int:
+    ready = asyncio.ensure_future(topics.wait_for_broker(brokers, broker_wait_s))
+    if not await _first(ready, stop):
+        return 0
+    stage = await make(health)
+    session_s = await _prepare(stage, topology, brokers)
+    health.well("broker")
+    async with AsyncExitStack() as stack:
+        largest = max(topic.max_message_bytes for topic in topology.topics.values())
+        names = {role: topic.name for role, topic in topology.topics.items()}
+        outbox = Outbox(brokers, names, health, max_bytes=largest + _HEADER_BYTES)
+        await outbox.start()
+        stack.push_async_callback(outbox.stop)
+        if isinstance(stage, Steered):
+            controls = ControlReader(brokers, topology.topic("control"), stage.control)
+            stack.push_async_callback(controls.stop)
+            await controls.start()
+            _background(stack, asyncio.ensure_future(controls.run()))
+        app, loop = build_app(
+            stage, topology, brokers, outbox=outbox, health=health, session_s=session_s
+        )
+        watchdog = _watchdog(app, stage, brokers, health)
+        _background(stack, asyncio.ensure_future(watchdog.run(loop.fail)))
+        return await _serve(app, loop, stage, health, stop)
+
+
+async def _serve(app: App, loop: Loop, stage: Stage, health: Health, stop: asyncio.Event) -> int:
+    """Start the app, wait for the end of it or of our time, stop it."""
+    start = asyncio.ensure_future(app.start())
+    crashed = asyncio.ensure_future(app._crashed.wait())  # noqa: SLF001 - mode has no other way
+    halt = asyncio.ensure_future(stop.wait())
+    await asyncio.wait({start, crashed, halt}, return_when=asyncio.FIRST_COMPLETED)
+    if start.done() and start.exception() is None and not stop.is_set():
+        health.well("start")
+        _log.info("worker_ready", worker=stage.name)
+        await asyncio.wait({crashed, halt}, return_when=asyncio.FIRST_COMPLETED)
+    failed = loop.failure or app.crash_reason
+    if start.done() and not start.cancelled():
+        failed = failed or start.exception()
+    halt.cancel()
+    crashed.cancel()
+    if failed is not None:
+        health.fail(stage.name, str(failed))
+        _log.error("worker_ends", worker=stage.name, error=str(failed) or repr(failed))
+    with suppress(asyncio.CancelledError):
+        async with asyncio.timeout(STOP_S):
+            await app.stop()
+    start.cancel()
+    return 0 if failed is None and loop.failure is None else 1
+
+
+async def _prepare(stage: Stage, topology: Topology, brokers: str) -> float:
+    """Check the topics, create the changelog; the session timeout for this kind of broker."""
+    differing = await topics.differences(brokers, topology)
+    if differing:
+        raise WrongTopicsError("\n".join(str(difference) for difference in differing))
+    await topics.create(brokers, topology, changelog(topology, stage))
+    admin = AIOKafkaAdminClient(bootstrap_servers=brokers)
+    await admin.start()
+    try:
+        cluster = (await admin.describe_cluster())["cluster_id"]
+    finally:
+        await admin.close()
+    return QUICK_SESSION_S if cluster == EMBEDDED_CLUSTER else SESSION_S
+
+
+def _watchdog(app: App, stage: Stage, brokers: str, health: Health) -> Watchdog:
+    def lag() -> int:
+        count = app.reading.lag(app.consumer)
+        metrics.LAG.labels(stage.name).set(count)
+        return count
+
+    async def broker_answers() -> bool:
+        try:
+            await topics.wait_for_broker(brokers, 5.0)
+        except KafkaError:
+            return False
+        return True
+
+    return Watchdog(
+        health,
+        lag=lag,
+        finished=lambda: app.reading.ledger.finished,
+        broker_answers=broker_answers,
+    )
+
+
+def _background(stack: AsyncExitStack, task: "asyncio.Future[None]") -> None:
+    async def end() -> None:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+    stack.push_async_callback(end)
+
+
+async def _first(task: "asyncio.Future[None]", stop: asyncio.Event) -> bool:
+    """Wait for `task`; False when `stop` came first."""
+    halt = asyncio.ensure_future(stop.wait())
+    both: set[asyncio.Future[Any]] = {task, halt}
+    await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+    halt.cancel()
+    if not task.done():
+        task.cancel()
+        return False
+    task.result()
+    return True
