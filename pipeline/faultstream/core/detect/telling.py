@@ -1,7 +1,7 @@
 """Telling: episodes as Pattern records with ids and revisions that every order of arrival shares.
 
-Revision 1 opens; an update's revision is the event time it refers to, counted from the anchor;
-the closing one follows from the last event's time alone and is larger than any before it.
+Revision 1 opens; an update's revision is the event time it refers to, counted from the anchor in
+tenths of a second; the closing one follows from the last event's time alone and is larger than any before it.
 """
 
 from faultstream.core.decide import route
@@ -22,6 +22,7 @@ class Telling:
         self._bucket_ms = bucket_ms
         self._quiet_ms = policy.quiet_ms
         self._reach_ms = policy.allowed_lateness_ms + 2 * policy.slot_ms
+        self._unit_ms = min(100, policy.update_ms)
 
     def opened(
         self, state: ServiceState, lane: Lane, episode: Episode, as_of_ms: int, rate: float
@@ -47,14 +48,14 @@ class Telling:
         rate: float,
     ) -> Pattern:
         """A further revision as of `as_of_ms`; changes `told`."""
-        told.revision = max(told.revision + 1, 2 + as_of_ms - told.anchor_ms)
+        told.revision = max(told.revision + 1, self._revision(told, as_of_ms))
         told.at_ms, told.count, told.rate = as_of_ms, episode.count, rate
         return self._pattern(state, lane, episode, told, "updated")
 
     def closed(self, state: ServiceState, lane: Lane, episode: Episode, told: Published) -> Pattern:
         """The last revision of an episode."""
         closed_ms = episode.last_ms + self._quiet_ms
-        told.revision = max(told.revision + 1, 2 + closed_ms + self._reach_ms - told.anchor_ms)
+        told.revision = max(told.revision + 1, self._revision(told, closed_ms + self._reach_ms))
         told.rate = 0.0
         pattern = self._pattern(state, lane, episode, told, "closed")
         pattern.closed_at_ms = closed_ms
@@ -85,6 +86,10 @@ class Telling:
             reason="withdrawn: events that came later changed the picture",
             experiment_id=lane.experiment_id,
         )
+
+    def _revision(self, told: Published, time_ms: int) -> int:
+        """Tenths of a second since the anchor, so that 32 bits last for years."""
+        return 2 + (time_ms - told.anchor_ms) // self._unit_ms
 
     def _id(
         self, state: ServiceState, lane: Lane, kind: PatternKind, key: str, anchor_ms: int
