@@ -6,13 +6,13 @@ program alive. Nothing that it meets raises into the application.
 
 import asyncio
 import logging
-import socket
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 from faultstream.client import parcel
+from faultstream.client.loop import Loop
 from faultstream.client.outbox import Entry, Outbox
 from faultstream.client.sender import Parcel, Sender
 from faultstream.client.spool import Segment, Spool
@@ -23,22 +23,6 @@ LONGEST_WAIT_S: Final = 5.0
 SPOOL_AFTER_S: Final = 0.5
 
 log = logging.getLogger("faultstream.client")
-
-
-class _Loop(asyncio.SelectorEventLoop):
-    """Looks names up in its own thread: the pool that asyncio uses refuses work at exit."""
-
-    async def getaddrinfo(
-        self,
-        host: Any,
-        port: Any,
-        *,
-        family: int = 0,
-        type: int = 0,  # noqa: A002 - the name in the standard library
-        proto: int = 0,
-        flags: int = 0,
-    ) -> Any:
-        return socket.getaddrinfo(host, port, family, type, proto, flags)
 
 
 class Courier:
@@ -58,7 +42,7 @@ class Courier:
         self._spool = spool
         self._topic = topic
         self._emails = emails
-        self._loop = _Loop()
+        self._loop = Loop()
         self._event = asyncio.Event()
         self._idle = False
         self._stopping = False

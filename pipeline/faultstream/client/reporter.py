@@ -17,11 +17,10 @@ from faultstream.client.courier import Courier, log
 from faultstream.client.event import Details, Origin, build, see
 from faultstream.client.logs import ReportHandler
 from faultstream.client.outbox import Entry, Outbox
-from faultstream.client.sender import Sender, addresses
+from faultstream.client.sender import DEFAULT_BROKERS, Sender, addresses
 from faultstream.client.spool import Spool
 from faultstream.core.event import DEFAULT_ENVIRONMENT, MAX_COUNT
 
-DEFAULT_BROKERS: Final = "127.0.0.1:9092"
 DEFAULT_TOPIC: Final = "faultstream.errors.v1"
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 if TYPE_CHECKING:
     from aiokafka import AIOKafkaProducer
 
+DEFAULT_BROKERS: Final = "127.0.0.1:9092"
 REQUEST_TIMEOUT_MS: Final = 10_000
 MAX_REQUEST_BYTES: Final = 1_048_576
 _CONNECT_TIMEOUT_S: Final = 5.0

@@ -1,0 +1,157 @@
+"""Reading the commands topic: all of it, or as one of a group that shares it.
+
+Both go on for ever and wait out every trouble with Kafka. Records may come again after trouble.
+"""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from faultstream.client.sender import addresses, reachable
+
+if TYPE_CHECKING:
+    from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+
+FIRST_WAIT_S: Final = 0.1
+LONGEST_WAIT_S: Final = 5.0
+POLL_MS: Final = 500
+LOOK_AGAIN_S: Final = 30.0
+STAMP_SLACK_MS: Final = 60_000
+
+log = logging.getLogger("faultstream.client")
+
+Take = Callable[["ConsumerRecord[bytes, bytes]"], Awaitable[None]]
+Commit = Callable[[], Awaitable[bool]]
+TakeShared = Callable[["ConsumerRecord[bytes, bytes]", Commit], Awaitable[None]]
+
+
+class Inbox:
+    """The commands topic, for one executor. `kafka` are further settings for aiokafka."""
+
+    def __init__(self, brokers: str, topic: str, client_id: str, kafka: Mapping[str, Any]) -> None:
+        addresses(brokers)
+        self._brokers = brokers
+        self._topic = topic
+        self._client_id = client_id
+        self._kafka = kafka
+        self.ready = asyncio.Event()
+        """Set once `read_all` stands in every partition."""
+
+    async def read_all(self, since_ms: Callable[[], int], take: Take) -> None:
+        """Give every record that was written since then to `take`, in the order of partitions."""
+
+        async def once() -> None:
+            async with self._consumer(group_id=None) as consumer:
+                await self._stand(consumer, since_ms())
+                self.ready.set()
+                await self._follow(consumer, take)
+
+        await self._always(once, "commands cannot be read")
+
+    async def read_shared(self, group: str, take: TakeShared) -> None:
+        """Be one of `group`: each record goes to one of them, with a way to commit it."""
+
+        async def once() -> None:
+            async with self._consumer(
+                group_id=group, session_timeout_ms=10_000, heartbeat_interval_ms=3_000
+            ) as consumer:
+                consumer.subscribe([self._topic])
+                async for record in consumer:
+                    await take(record, _committer(consumer, record))
+
+        await self._always(once, "commands of the group cannot be read")
+
+    async def _always(self, once: Callable[[], Awaitable[None]], trouble: str) -> None:
+        wait_s = FIRST_WAIT_S
+        while True:
+            began = time.monotonic()
+            if await reachable(self._brokers):
+                try:
+                    await once()
+                except Exception as exc:  # noqa: BLE001 - Kafka's troubles are waited out
+                    log.warning("%s: %s: %s", trouble, type(exc).__name__, exc)
+            if time.monotonic() - began > LONGEST_WAIT_S:
+                wait_s = FIRST_WAIT_S
+            await asyncio.sleep(wait_s)
+            wait_s = min(wait_s * 2, LONGEST_WAIT_S)
+
+    @contextlib.asynccontextmanager
+    async def _consumer(
+        self, *, group_id: str | None, **more: Any
+    ) -> AsyncIterator["AIOKafkaConsumer[bytes, bytes]"]:
+        from aiokafka import AIOKafkaConsumer  # noqa: PLC0415 - 0.2 s that an import must not cost
+
+        consumer: AIOKafkaConsumer[bytes, bytes] = AIOKafkaConsumer(
+            bootstrap_servers=[f"{host}:{port}" for host, port in addresses(self._brokers)],
+            client_id=self._client_id,
+            group_id=group_id,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            fetch_max_wait_ms=POLL_MS,
+            metadata_max_age_ms=30_000,
+            **more,
+            **self._kafka,
+        )
+        try:
+            await consumer.start()
+            yield consumer
+        finally:
+            with contextlib.suppress(Exception):
+                async with asyncio.timeout(5):
+                    await consumer.stop()
+
+    async def _stand(self, consumer: "AIOKafkaConsumer[bytes, bytes]", since_ms: int) -> None:
+        """Assign every partition, each from the first record that is not older than that."""
+        # Nobody tells of topics that are made later.
+        while not (partitions := await self._partitions(consumer)):  # noqa: ASYNC110
+            await asyncio.sleep(FIRST_WAIT_S)
+        ends = await consumer.end_offsets(partitions)  # before: what comes meanwhile is not missed
+        starts = await consumer.offsets_for_times(dict.fromkeys(partitions, since_ms))
+        consumer.assign(partitions)
+        for partition in partitions:
+            start = starts.get(partition)
+            consumer.seek(partition, start.offset if start is not None else ends[partition])
+
+    async def _follow(self, consumer: "AIOKafkaConsumer[bytes, bytes]", take: Take) -> None:
+        look_again = time.monotonic() + LOOK_AGAIN_S
+        while True:
+            for records in (await consumer.getmany(timeout_ms=POLL_MS)).values():
+                for record in records:
+                    await take(record)
+            if time.monotonic() >= look_again:
+                if set(await self._partitions(consumer)) != consumer.assignment():
+                    return
+                look_again = time.monotonic() + LOOK_AGAIN_S
+
+    async def _partitions(
+        self, consumer: "AIOKafkaConsumer[bytes, bytes]"
+    ) -> list["TopicPartition"]:
+        from aiokafka import TopicPartition  # noqa: PLC0415
+
+        await consumer.topics()
+        numbers = consumer.partitions_for_topic(self._topic) or ()
+        return [TopicPartition(self._topic, number) for number in sorted(numbers)]
+
+
+def _committer(
+    consumer: "AIOKafkaConsumer[bytes, bytes]", record: "ConsumerRecord[bytes, bytes]"
+) -> Commit:
+    """Commits everything up to `record`; False when the group has moved on without us."""
+
+    async def commit() -> bool:
+        from aiokafka import TopicPartition  # noqa: PLC0415
+        from aiokafka.errors import KafkaError  # noqa: PLC0415
+
+        try:
+            await consumer.commit(
+                {TopicPartition(record.topic, record.partition): record.offset + 1}
+            )
+        except KafkaError as exc:
+            log.warning("a command is left to others: %s", exc)
+            return False
+        return True
+
+    return commit

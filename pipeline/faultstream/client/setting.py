@@ -1,0 +1,32 @@
+"""What an executor is, and what it counts."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+
+class Counts:
+    """Counters of one process."""
+
+    def __init__(self) -> None:
+        self.carried_out = 0
+        self.running = 0
+        self.refused: dict[str, int] = {}
+
+    def refuse(self, reason: str) -> None:
+        """A command that was not carried out."""
+        self.refused[reason] = self.refused.get(reason, 0) + 1
+
+
+class Setting(NamedTuple):
+    """What an executor is; the same for each of its runs."""
+
+    service: str
+    environment: str
+    instance: str
+    name: str
+    commands_topic: str
+    results_topic: str
+    concurrency: int
+    handler_timeout_s: float
+    max_ttl_ms: int
+    clock_ms: Callable[[], int]
