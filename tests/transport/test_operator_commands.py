@@ -146,8 +146,10 @@ def test_lengths_are_checked(call: Call, length: str) -> None:
 
 
 def test_topology_commands(call: Call, topology: Topology) -> None:
-    """diff says 1 before and 0 after create; a dry run creates nothing."""
-    names = sorted(policy.name for policy in topology.topics.values())
+    """diff says 1 before and 0 after create; a dry run creates nothing. Changelogs are in it."""
+    group = topology.topic("errors").removesuffix(".errors.v1")
+    workers = [f"{group}.{name}-state-changelog" for name in ("detect", "respond", "notify")]
+    names = sorted([policy.name for policy in topology.topics.values()] + workers)
     assert call("topology", "diff").exit_code == 1
     dry = call("topology", "create", "--dry-run").stdout.splitlines()
     assert dry == [f"would create {name}" for name in names]

@@ -5,7 +5,7 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import click
 
@@ -14,6 +14,9 @@ from faultstream.config.settings import Settings
 from faultstream.config.topology import load
 from faultstream.core.policy import Topology
 from faultstream.transport import topics
+
+if TYPE_CHECKING:
+    from faultstream.stream.stage import Stage
 
 CONNECT_TIMEOUT_S: Final = 10.0
 
@@ -70,7 +73,7 @@ def create(brokers: str | None, file: Path | None, *, dry_run: bool) -> None:
     for name in created:
         click.echo(f"created {name}")
     if not created:
-        click.echo(f"all {len(wanted(topology))} topics are there")
+        click.echo(f"all {len(topics.wanted(topology, changelogs(topology)))} topics are there")
 
 
 @command.command("show")
@@ -82,7 +85,7 @@ def show(brokers: str | None, file: Path | None) -> None:
     Example:  faultstream topology show
     """
     _, topology = _where(brokers, file)
-    for topic in wanted(topology):
+    for topic in topics.wanted(topology, changelogs(topology)):
         line: dict[str, Any] = {"name": topic.name, "partitions": topic.partitions}
         line |= {"replicas": topic.replicas, **topic.settings}
         click.echo(json.dumps(line))
@@ -103,9 +106,17 @@ def diff(brokers: str | None, file: Path | None) -> None:
     sys.exit(1 if found else 0)
 
 
-def wanted(topology: Topology) -> list[topics.Topic]:
-    """Every topic the pipeline needs: those of the topology and the workers' changelogs."""
-    return topics.wanted(topology)
+def changelogs(topology: Topology) -> list[topics.Topic]:
+    """The topics that hold the workers' state. Each worker also makes its own when it starts."""
+    # They import Faust, half a second that `faultstream up` must not pay before its workers do.
+    from faultstream.stream.app import changelog  # noqa: PLC0415
+    from faultstream.stream.detect import DetectStage  # noqa: PLC0415
+    from faultstream.stream.notify import NotifyStage  # noqa: PLC0415
+    from faultstream.stream.respond import RespondStage  # noqa: PLC0415
+
+    # Only what stands in the classes is asked for: name, inputs, keyed.
+    stages = [cast("Stage", stage) for stage in (DetectStage, RespondStage, NotifyStage)]
+    return [topic for stage in stages for topic in changelog(topology, stage)]
 
 
 def _where(brokers: str | None, file: Path | None) -> tuple[str, Topology]:
@@ -121,9 +132,9 @@ def _refuse(differences: "list[topics.Difference] | tuple[topics.Difference, ...
 
 async def _differences(brokers: str, topology: Topology) -> list[topics.Difference]:
     await topics.wait_for_broker(brokers, CONNECT_TIMEOUT_S)
-    return await topics.differences(brokers, topology)
+    return await topics.differences(brokers, topology, changelogs(topology))
 
 
 async def _create(brokers: str, topology: Topology) -> list[str]:
     await topics.wait_for_broker(brokers, CONNECT_TIMEOUT_S)
-    return await topics.create(brokers, topology)
+    return await topics.create(brokers, topology, changelogs(topology))
