@@ -6,10 +6,15 @@ from collections.abc import Iterator
 
 import msgspec
 import pytest
+from hypothesis import settings
 
 from faultstream.core.policy import Topology
 from faultstream.transport.embedded import BrokerError, EmbeddedBroker
 from tests.kafka import ApacheKafka, KafkaAbsentError
+
+# No test asserts a wall-clock time, and a busy machine is no finding.
+settings.register_profile("faultstream", deadline=None, print_blob=True)
+settings.load_profile("faultstream")
 
 
 def _absent(reason: object) -> None:

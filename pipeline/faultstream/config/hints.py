@@ -5,8 +5,10 @@ from typing import Final
 
 from faultstream.config.errors import Problem
 from faultstream.config.rules import Rule
+from faultstream.config.shape import did_you_mean
 from faultstream.config.source import Source
 from faultstream.core.policy import RoutePolicy, Topology
+from faultstream.core.strategy import STRATEGIES
 
 
 def hints(source: Source, topology: Topology) -> list[Problem]:
@@ -37,6 +39,14 @@ def unused_strategies(source: Source, topology: Topology) -> Iterator[Problem]:
             yield source.problem(f"strategies.{name}", "no route and no layer names it")
 
 
+def strategies_of_their_own(source: Source, topology: Topology) -> Iterator[Problem]:
+    """A strategy that is nearly named like a built-in one is likely meant to be it."""
+    for name in topology.strategies:
+        mend = did_you_mean(name, STRATEGIES)
+        if name not in STRATEGIES and mend.startswith("Did"):
+            yield source.problem(f"strategies.{name}", "no built-in strategy", mend=mend)
+
+
 def room_for_dead_letters(source: Source, topology: Topology) -> Iterator[Problem]:
     """A dead letter is the original and some headers, so it needs more room than any original."""
     dead = topology.topics.get("dead_letters")
@@ -51,7 +61,12 @@ def room_for_dead_letters(source: Source, topology: Topology) -> Iterator[Proble
             return
 
 
-HINTS: Final[tuple[Rule, ...]] = (last_route, unused_strategies, room_for_dead_letters)
+HINTS: Final[tuple[Rule, ...]] = (
+    last_route,
+    unused_strategies,
+    strategies_of_their_own,
+    room_for_dead_letters,
+)
 
 
 def _matches_all(route: RoutePolicy) -> bool:

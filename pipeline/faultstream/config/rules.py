@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from faultstream.config.errors import Problem, shown
-from faultstream.config.shape import did_you_mean
+from faultstream.config.shape import did_you_mean, misfits
 from faultstream.config.source import Source
 from faultstream.core.policy import TOPIC_ROLES, Topology
+from faultstream.core.strategy import STRATEGIES, check
 
 Rule = Callable[[Source, Topology], Iterator[Problem]]
 
@@ -84,6 +85,17 @@ def known_strategies(source: Source, topology: Topology) -> Iterator[Problem]:
             if name not in topology.strategies:
                 path = f"layers.{layer}.strategies[{place}]"
                 yield _unknown(source, path, "strategy", name, topology.strategies)
+
+
+def strategy_parameters(source: Source, topology: Topology) -> Iterator[Problem]:
+    """Built-in strategies take their own parameters; others may carry anything."""
+    for name, strategy in topology.strategies.items():
+        path = f"strategies.{name}.parameters"
+        kind = STRATEGIES.get(name)
+        found = misfits(source, kind, strategy.parameters, path) if kind else []
+        yield from found
+        if not found:
+            yield from (source.problem(path, text) for text in check(name, strategy.parameters))
 
 
 def known_layers(source: Source, topology: Topology) -> Iterator[Problem]:
@@ -175,6 +187,7 @@ RULES: Final[tuple[Rule, ...]] = (
     same_partitions,
     cleanup,
     known_strategies,
+    strategy_parameters,
     known_layers,
     known_dependencies,
     routes,

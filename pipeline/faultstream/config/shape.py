@@ -15,15 +15,19 @@ from msgspec import inspect
 
 from faultstream.config.errors import Problem, shown
 from faultstream.config.source import Source, joined
+from faultstream.core.policy import Name
+
+_NAME_PATTERN = getattr(inspect.type_info(Name), "pattern", None)
 
 
-def misfits(source: Source, kind: Any) -> list[Problem]:
-    """What keeps the source's value from being a `kind`; empty exactly when it can be converted.
+def misfits(source: Source, kind: Any, value: Any, path: str = "") -> list[Problem]:
+    """What keeps `value`, which stands at `path`, from being a `kind`; empty exactly when it can
+    be converted to one.
 
     `kind` is built of msgspec structs, dicts with string keys, tuples of one type and plain
     values.
     """
-    return _Walk(source).at(kind, source.value, "")
+    return _Walk(source).at(kind, value, path)
 
 
 def bound(kind: Any) -> str:  # noqa: PLR0911  (one per kind of value)
@@ -32,7 +36,12 @@ def bound(kind: Any) -> str:  # noqa: PLR0911  (one per kind of value)
         case inspect.LiteralType(values=values):
             return " or ".join(str(value) for value in _listed(kind) or values)
         case inspect.StrType(pattern=pattern, min_length=least, max_length=most):
-            length = f" of {least} to {most} characters" if most else ""
+            if pattern and pattern == _NAME_PATTERN:
+                return (
+                    f"a name: {least} to {most} letters, digits and . _ / -, "
+                    "the first a letter or digit"
+                )
+            length = f" of {least or 0} to {most} characters" if most else ""
             return f"a string{length}" + (f" that matches {pattern}" if pattern else "")
         case inspect.IntType() | inspect.FloatType() as number:
             return _range(

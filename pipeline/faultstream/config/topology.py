@@ -38,7 +38,7 @@ def examine(path: Path | None = None) -> Report:
 
 def judge(source: Source) -> Report:
     """Checks what was read: first each value by itself, then the parts against each other."""
-    problems = source.problems + misfits(source, Topology)
+    problems = source.problems + misfits(source, Topology, source.value)
     if problems:
         return Report(source.name, None, _ordered(problems))
     topology = msgspec.convert(source.value, Topology)
