@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from faultstream import wire
@@ -29,6 +29,8 @@ def create(broker: str, *names: str, partitions: int = 2) -> None:
             await admin.create_topics(
                 [NewTopic(name, num_partitions=partitions, replication_factor=1) for name in names]
             )
+            while any(t["error_code"] for t in await admin.describe_topics([*names])):  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
         finally:
             await admin.close()
 
@@ -46,18 +48,11 @@ def read(
 
     async def collect() -> list[Record]:
         consumer: AIOKafkaConsumer[bytes, bytes] = AIOKafkaConsumer(
-            bootstrap_servers=broker, auto_offset_reset="earliest"
+            topic, bootstrap_servers=broker, auto_offset_reset="earliest"
         )
         await consumer.start()
         found: list[Record] = []
         try:
-            numbers: set[int] = set()
-            while not numbers:
-                await consumer.topics()
-                numbers = consumer.partitions_for_topic(topic) or set()
-            partitions = [TopicPartition(topic, number) for number in numbers]
-            consumer.assign(partitions)
-            await consumer.seek_to_beginning(*partitions)
             deadline = time.monotonic() + timeout_s
             while not enough(found):
                 if time.monotonic() > deadline:

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any, Final
 from faultstream.client.sender import addresses, reachable
 
 if TYPE_CHECKING:
-    from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+    from aiokafka import AIOKafkaConsumer, ConsumerRecord
 
 FIRST_WAIT_S: Final = 0.1
 LONGEST_WAIT_S: Final = 5.0
 POLL_MS: Final = 500
-LOOK_AGAIN_S: Final = 30.0
+_ASSIGN_TIMEOUT_S: Final = 1.0
 STAMP_SLACK_MS: Final = 60_000
 
 log = logging.getLogger("faultstream.client")
@@ -104,36 +104,29 @@ class Inbox:
                     await consumer.stop()
 
     async def _stand(self, consumer: "AIOKafkaConsumer[bytes, bytes]", since_ms: int) -> None:
-        """Assign every partition, each from the first record that is not older than that."""
-        # Nobody tells of topics that are made later.
-        while not (partitions := await self._partitions(consumer)):  # noqa: ASYNC110
-            await asyncio.sleep(FIRST_WAIT_S)
+        """Have every partition, each from the first record that is not older than that.
+
+        Partitions that are added later are read from their start.
+        """
+        while not (partitions := consumer.assignment()):
+            consumer.subscribe(
+                [self._topic]
+            )  # asks the broker anew: the topic may not be there yet
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_ASSIGN_TIMEOUT_S):
+                    while not consumer.assignment():  # noqa: ASYNC110 - nothing tells of it
+                        await asyncio.sleep(0.01)
         ends = await consumer.end_offsets(partitions)  # before: what comes meanwhile is not missed
         starts = await consumer.offsets_for_times(dict.fromkeys(partitions, since_ms))
-        consumer.assign(partitions)
         for partition in partitions:
             start = starts.get(partition)
             consumer.seek(partition, start.offset if start is not None else ends[partition])
 
     async def _follow(self, consumer: "AIOKafkaConsumer[bytes, bytes]", take: Take) -> None:
-        look_again = time.monotonic() + LOOK_AGAIN_S
         while True:
             for records in (await consumer.getmany(timeout_ms=POLL_MS)).values():
                 for record in records:
                     await take(record)
-            if time.monotonic() >= look_again:
-                if set(await self._partitions(consumer)) != consumer.assignment():
-                    return
-                look_again = time.monotonic() + LOOK_AGAIN_S
-
-    async def _partitions(
-        self, consumer: "AIOKafkaConsumer[bytes, bytes]"
-    ) -> list["TopicPartition"]:
-        from aiokafka import TopicPartition  # noqa: PLC0415
-
-        await consumer.topics()
-        numbers = consumer.partitions_for_topic(self._topic) or ()
-        return [TopicPartition(self._topic, number) for number in sorted(numbers)]
 
 
 def _committer(
