@@ -4,7 +4,7 @@ A Group is computed once per (type, message shape, frames, hints) and then share
 event like it, so that the hot path only looks one up.
 """
 
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 import msgspec
 
@@ -27,6 +27,25 @@ Category = Literal[
     "code",
     "system",
 ]
+
+CATEGORIES: Final[tuple[str, ...]] = get_args(Category)
+
+CATEGORY_ALIASES: Final[dict[str, Category]] = {
+    "auth": "security",
+    "auth_security": "security",
+    "authentication": "security",
+    "authorization": "security",
+    "bug": "code",
+    "code_bug": "code",
+    "config": "configuration",
+    "connection": "network",
+    "db": "database",
+    "external": "dependency",
+    "memory": "resource",
+    "parse": "serialization",
+    "rate_limited": "rate_limit",
+    "throttling": "rate_limit",
+}
 
 FINGERPRINT_VERSION: Final = "fs1"
 

@@ -1,0 +1,156 @@
+"""Stack frames made comparable: what generators, proxies and runtimes add to names taken off.
+
+Rules for names of Python, Java and Kotlin, JavaScript, Go, .NET, PHP and Ruby in one list, because a
+name does not say where it comes from. Line numbers never count.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from faultstream.core.event import Frame
+
+MAX_CYCLE: Final = 8
+"""The longest recursion, in frames, that is recognised as one."""
+
+# Applied in order to functions, and the first group also to modules and types.
+_GENERATED: Final[tuple[tuple[re.Pattern[str], str], ...]] = tuple(
+    (re.compile(expression), replacement)
+    for expression, replacement in (
+        # Spring, CGLIB, ByteBuddy, Javassist, Guice, Hibernate, mock classes
+        (r"\$\$(?:Enhancer|FastClass|EnhancedBy|SpringCGLIB|Lambda|KeyFactory|Hibernate|Mock)"
+         r"[\w$./]{0,400}", ""),
+        (r"_\$\$_(?:jvst|javassist|Weld)[\w$]{0,200}", ""),
+        (r"\$(?:ByteBuddy|HibernateProxy|HibernateAccessOptimizer|MockitoMock|Proxy)\$[\w$]{0,200}",
+         ""),
+        (r"(?:com\.sun\.proxy\.|jdk\.proxy[0-9]{1,4}\.)?\$Proxy[0-9]{1,9}", "$Proxy"),
+        (r"(Generated(?:Method|Constructor|SerializationConstructor)Accessor)[0-9]{1,9}", r"\1"),
+        (r"(LambdaForm\$\w{1,40})/0x[0-9a-f]{1,16}", r"\1"),
+        (r"/0x[0-9a-f]{4,16}", ""),
+        (r"@[0-9a-f]{6,16}\b", ""),
+        (r"::h[0-9a-f]{16}\b", ""),  # Rust
+        (r"class@anonymous\S{0,400}", "class@anonymous"),  # PHP, with a path and a number
+    )
+)  # fmt: skip
+_FUNCTIONS: Final[tuple[tuple[re.Pattern[str], str], ...]] = tuple(
+    (re.compile(expression), replacement)
+    for expression, replacement in (
+        (r"^async |^async\*|^await in |^new |^bound ", ""),
+        (r"^(?:block|rescue|ensure)(?: \([0-9]{1,3} levels\))? in ", ""),  # Ruby
+        (r"\.<locals>\.", "."),  # Python
+        (r"\blambda\$(\w{1,200}?)\$[0-9]{1,9}", r"\1.<lambda>"),  # Java
+        (r"\bfun\$(\w{1,200}?)\$[0-9]{1,9}", r"\1.<lambda>"),
+        (r"<([\w.]{1,200})>(?:d__[0-9]{1,6}(?:`[0-9])?\.MoveNext|b__[0-9_]{1,12}|g__(\w{1,200})\|"
+         r"[0-9_]{1,12})", r"\1\2"),  # C#: async state machines, lambdas, local functions
+        (r"(?:\.|^)<>c(?:__DisplayClass[0-9_]{1,12})?(?=\.|$)", ""),
+        (r"\baccess\$[0-9]{3,4}\b", "access"),
+        (r"(\.func[0-9]{1,6})(?:\.[0-9]{1,6})*", ".func"),  # Go
+        (r"\.gowrap[0-9]{1,6}", ".func"),
+        (r"\[\.\.\.\]", ""),
+        (r"\{closure(?:[:#][^}]{0,400})?\}", "<lambda>"),  # PHP
+        (r"<anonymous(?:_[0-9]{1,6})?>|\(anonymous(?: function)?\)|^anonymous$", "<anonymous>"),
+        (r"^(?:Object|Function|Module|Array)\.(?=<anonymous>)", ""),
+        (r"<(?:listcomp|genexpr|dictcomp|setcomp)>", "<comp>"),
+        (r"\(\[?[^()]{0,400}\]?\)$", ""),
+        (r"\$[0-9]{1,9}(?=$|[.$])", "$"),
+        (r"(?<=[A-Za-z])_[0-9a-f]{8,40}$", ""),
+    )
+)  # fmt: skip
+_TYPE_DIGITS: Final = re.compile(r"\$[0-9]{1,9}(?=$|[.$])")
+# Frames that only carry a call on: async plumbing, reflection, proxies.
+_PLUMBING: Final = re.compile(
+    r"^(?:jdk\.internal\.reflect|java\.lang\.reflect|sun\.reflect|java\.lang\.invoke"
+    r"|org\.springframework\.(?:aop|cglib)|kotlin\.coroutines|kotlinx\.coroutines"
+    r"|System\.Runtime\.(?:CompilerServices|ExceptionServices)|System\.Threading\.(?:Tasks|Exec)"
+    r"|asyncio(?:\.|$)|concurrent\.futures|runpy$|importlib\b|contextlib$|functools$|runtime$"
+    r"|node:internal|internal/)|\.GeneratedMethodAccessor|^\$Proxy|LambdaForm"
+)
+_LIBRARY_MODULE: Final = re.compile(
+    r"^(?:javax?|jdk|sun|com\.sun|kotlinx?|scala|groovy|clojure|android|androidx|dalvik"
+    r"|org\.(?:springframework|apache|hibernate|eclipse|jboss|junit|mockito|slf4j|aspectj|postgresql)"
+    r"|io\.(?:netty|grpc|reactivex|micrometer|projectreactor|vertx|undertow)|reactor|junit"
+    r"|com\.(?:fasterxml|google\.common|mysql|zaxxer|amazonaws|oracle)|ch\.qos|okhttp3|retrofit2"
+    r"|System|Microsoft|Newtonsoft|Npgsql|mscorlib|Xunit|NUnit|Castle"
+    r"|runtime|net/http|database/sql|reflect|testing|encoding/\w+|google\.golang\.org"
+    r"|django|flask|werkzeug|jinja2|sqlalchemy|psycopg2?|asyncpg|redis|celery|kombu|requests"
+    r"|urllib3?|http|httpx|httpcore|aiohttp|starlette|fastapi|uvicorn|gunicorn|pydantic|boto3"
+    r"|botocore|grpc|asyncio|concurrent|threading|socket|ssl|json|logging|unittest|_?pytest|pluggy"
+    r"|node:|internal/|Illuminate|Symfony|Doctrine|Laravel)(?:$|[./\\:_])"
+)
+_LIBRARY_FILE: Final = re.compile(
+    r"(?:^|[/\\])(?:site-packages|dist-packages|node_modules|vendor|gems|python[0-9.]{1,5}|jre|jdk"
+    r"|go/pkg/mod|usr/lib|usr/local/go)[/\\]|^node:|^internal/|^<frozen|^native$"
+)
+_MEMO_ENTRIES: Final = 32_768
+_names: dict[tuple[str, str, str], str] = {}
+
+
+def plain_name(name: str) -> str:
+    """A module or type without what code generators and class loaders add to it."""
+    name = name.strip().lstrip("*").removeprefix("app//").removeprefix("java.base/")
+    if name.isidentifier():
+        return name
+    for expression, replacement in _GENERATED:
+        name = expression.sub(replacement, name)
+    return name
+
+
+def plain_type(name: str) -> str:
+    """An error type as it counts in a fingerprint: anonymous classes lose their number."""
+    return _TYPE_DIGITS.sub("$", plain_name(name))
+
+
+def plain_function(name: str) -> str:
+    """A function without lambda numbers, state machines, block levels and arguments."""
+    if name.isidentifier():
+        return name
+    name = plain_name(name)
+    for expression, replacement in _FUNCTIONS:
+        name = expression.sub(replacement, name)
+    return name.strip(" .")
+
+
+def frame_name(frame: Frame) -> str:
+    """`module:function`, the file's base name in lower case where no module is known."""
+    key = (frame.module, frame.function, frame.file)
+    known = _names.get(key)
+    if known is None:
+        place = plain_type(frame.module)
+        if not place:
+            place = frame.file.replace("\\", "/").rstrip("/").rpartition("/")[2].lower()
+            place = re.sub(r"[.-][0-9a-f]{8,40}(?=\.)", "", place.partition("?")[0])
+        known = f"{place}:{plain_function(frame.function)}"
+        if len(_names) >= _MEMO_ENTRIES:
+            _names.clear()
+        _names[key] = known
+    return known
+
+
+def in_app(frame: Frame) -> bool:
+    """What the producer said, else a guess from well-known library names and folders."""
+    if frame.in_app is not None:
+        return frame.in_app
+    if frame.module and _LIBRARY_MODULE.match(frame.module):
+        return False
+    return not (frame.file and _LIBRARY_FILE.search(frame.file))
+
+
+def is_plumbing(frame: Frame) -> bool:
+    """Frames of runtimes and proxies that come and go with versions and never are the place."""
+    return bool(frame.module) and _PLUMBING.search(frame.module) is not None
+
+
+def without_recursion(names: Sequence[str]) -> list[str]:
+    """`names` with every run of a repeated cycle of up to MAX_CYCLE frames left once.
+
+    How deep a recursion went, and at which of its functions it ended, says nothing about the
+    fault; the first is taken out here. At most len(names) * MAX_CYCLE comparisons.
+    """
+    kept: list[str] = []
+    for name in names:
+        kept.append(name)
+        for size in range(1, MAX_CYCLE + 1):
+            if len(kept) >= 2 * size and kept[-size:] == kept[-2 * size : -size]:
+                del kept[-size:]
+                break
+    return kept

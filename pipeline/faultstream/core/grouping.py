@@ -1,0 +1,108 @@
+"""Grouper: the Group of an event, looked up where it was computed before.
+
+Two memos. The first is keyed by everything that fingerprint and verdict can see of an event, with
+the digits of the message made equal, so that a hit costs a few microseconds. The second is keyed
+by the template, so that messages with ever new ids in letters share one Group and one verdict.
+Neither key is coarser than `group_of`, which sees nothing but what stands in the keys; a property test
+holds them against each other.
+"""
+
+import hashlib
+from typing import Final
+
+import msgspec
+
+from faultstream.core.classify import Classifier
+from faultstream.core.event import ErrorEvent
+from faultstream.core.fingerprint import fingerprint
+from faultstream.core.frames import plain_type
+from faultstream.core.group import Group
+from faultstream.core.policy import Topology
+from faultstream.core.template import canonical, head, parameterise
+
+_pack: Final = msgspec.msgpack.Encoder().encode
+_LONG: Final = 256
+
+Key = tuple[object, ...]
+
+
+def group_of(event: ErrorEvent, classifier: Classifier) -> Group:
+    """The Group of an admitted event, computed afresh. Pure."""
+    return _compute(event, parameterise(canonical(head(event.message))), classifier)
+
+
+def _compute(event: ErrorEvent, text: str, classifier: Classifier) -> Group:
+    print_ = fingerprint(event, text)
+    return Group(
+        fingerprint=print_.app,
+        system_fingerprint=print_.system,
+        template=text,
+        error_type=plain_type(event.error_type),
+        verdict=classifier.classify(event, text),
+    )
+
+
+def _short(packed: bytes) -> bytes:
+    """Bounds what a key holds. Collisions would take 2**64 tries, of which each costs an event."""
+    if len(packed) <= _LONG:
+        return packed
+    return hashlib.blake2b(packed, digest_size=16).digest()
+
+
+class Grouper:
+    """Groups events by `topology`; remembers up to `capacity` keys, then starts afresh.
+
+    Forgetting costs time, never an answer: the result is that of `group_of` always.
+    """
+
+    def __init__(self, topology: Topology, capacity: int = 50_000) -> None:
+        if capacity < 1:
+            raise ValueError(f"capacity must be at least 1, got {capacity}")
+        self._classifier = Classifier(topology)
+        self._capacity = capacity
+        self._by_shape: dict[Key, Group] = {}
+        self._by_template: dict[Key, Group] = {}
+
+    def group(self, event: ErrorEvent) -> Group:
+        """The Group of an admitted event."""
+        shape = canonical(head(event.message))
+        rest: Key = (
+            event.error_type,
+            event.severity,
+            event.category,
+            event.http_status,
+            event.handled,
+            event.recoverable,
+            event.environment,
+            event.layer,
+        )
+        if event.frames:
+            rest += (_short(_pack(event.frames)),)
+        if event.causes:
+            causes = [(cause.error_type, canonical(head(cause.message))) for cause in event.causes]
+            rest += (b"causes", _short(_pack(causes)))
+        if event.fingerprint:
+            rest += (b"given", _short(_pack(event.fingerprint)))
+        if not shape or shape.isspace():
+            rest += (event.operation, event.function)
+        key: Key = (shape, rest)
+        group = self._by_shape.get(key)
+        if group is None:
+            group = self._miss(event, shape, rest)
+            if len(self._by_shape) >= self._capacity:
+                self._by_shape.clear()
+            self._by_shape[key] = group
+        return group
+
+    def _miss(self, event: ErrorEvent, shape: str, rest: Key) -> Group:
+        text = parameterise(shape)
+        if not text:  # then the place counts, whatever the shape was
+            return _compute(event, text, self._classifier)
+        key: Key = (text, rest)
+        group = self._by_template.get(key)
+        if group is None:
+            group = _compute(event, text, self._classifier)
+            if len(self._by_template) >= self._capacity:
+                self._by_template.clear()
+            self._by_template[key] = group
+        return group

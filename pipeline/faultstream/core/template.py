@@ -1,0 +1,189 @@
+"""A message without what varies in it: the part of a fingerprint that comes from text.
+
+Two steps. `canonical` makes every digit a 0, except in codes that say what went wrong (HTTP 503,
+errno 28), whose digits become private-use characters. It is cheap, and everything after it sees
+nothing but its result, so that is a safe key to remember results by. `parameterise` then goes
+through the words and replaces what looks like a value by `<name>`, first pattern first. Nothing is
+learned: the same message gives the same template on every worker, for ever.
+
+Only the head of a message counts, its first two lines with something in them within
+`HEAD_CHARS`, and every repeat in the expressions is bounded or excludes what follows it, so the
+cost is linear and small whatever is sent.
+"""
+
+import re
+from typing import Final
+
+from faultstream.core.scrub import ZEROED
+
+HEAD_CHARS: Final = 1_024
+
+_CODED: Final = ("http", "stat", "code", "err", "sql", "ora-", "idx")
+# What stands before a number that says what went wrong, not to whom. Digits are 0 here.
+_BEFORE_CODE: Final = re.compile(
+    r"(?:^|[^a-z])(?:(?:http(?:/0(?:\.0)?)?|status(?:[ _-]?code)?|errno|error(?:[ _-]?(?:code|no))?"
+    r"|code|sqlstate|sqlcode|(?:exit|exited with)(?: code| status)?)(?: is| was)?"
+    r"[\"']?\s?[:=#(\[]?\s?[\"']?|ora-|idx|sqlstate\[\w{5}\] ?[:\[]? ?)$"
+)
+_STATUS_NEXT: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ\"'")
+_NUMBER: Final = re.compile(r"[0-9]+")
+_LOOK_BACK: Final = 24
+_CODE_DIGITS: Final = {48 + digit: chr(0xE000 + digit) for digit in range(10)}
+_CODE_BACK: Final = {0xE000 + digit: chr(48 + digit) for digit in range(10)}
+
+_TLD: Final = (
+    "com|net|org|io|dev|app|cloud|local|internal|localdomain|lan|invalid|example|test|arpa|edu"
+    "|gov|info|biz|me|co|uk|de|fr|nl|eu|us|ca|au|jp|cn|kr|in|ru|br|it|es|pl|se|ch|at|tw|vn|mx|gr"
+    "|ar|cz|fi|no|dk|tr|id|th|my|sg|hk|nz|za|ro|hu|pt|be|ua|ir|il"
+)
+_MONTH: Final = r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]{0,6}"
+# Within one word. The order decides where several would fit.
+_PATTERNS: Final = (
+    ("url", r"(?<![A-Za-z0-9])[A-Za-z][A-Za-z0-9+.-]{1,15}://[^\s\"'<>()\[\]{}|,]+"),
+    ("email", r"(?<![\w.+-])[\w.+-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z]{2,24}\b"),
+    ("uuid", r"(?<![0-9A-Fa-f])[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}"
+             r"(?![0-9A-Fa-f])"),
+    ("date", r"(?<![0-9])[0-9]{4}[-/][0-9]{1,2}[-/][0-9]{1,2}(?:[T:]{1,2}[0-9]{1,2}:[0-9]{2}"
+             r"(?::[0-9]{2})?(?:[.,][0-9]{1,9})?)?(?:Z|[+-][0-9]{2}:?[0-9]{2})?(?![0-9])"
+             r"|(?<![0-9/])[0-9]{1,2}/[0-9]{1,2}/[0-9]{2,4}(?![0-9/])"),
+    ("time", r"(?<![0-9:])[0-9]{1,2}:[0-9]{2}:[0-9]{2}(?:[.,:][0-9]{1,9})?(?![0-9:])"),
+    ("mac", r"(?<![0-9A-Fa-f:])(?:[0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}(?![0-9A-Fa-f:])"),
+    ("ip", r"(?<![0-9.])/?[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?:/[0-9]{1,2}(?![0-9]))?(?::[0-9]{1,5})?"
+           r"(?![0-9.]?[0-9])"
+           r"|\[(?:[0-9A-Fa-f]{0,4}:){2,8}[0-9A-Fa-f]{0,4}(?:%\w{1,16})?\](?::[0-9]{1,5})?"
+           r"|(?<![0-9A-Za-z:.])(?:(?:[0-9A-Fa-f]{1,4}:){3,7}|(?:[0-9A-Fa-f]{1,4}:){1,6}:|::)"
+           r"(?:[0-9A-Fa-f]{1,4}:){0,6}[0-9A-Fa-f]{0,4}(?:%\w{1,16})?(?![0-9A-Za-z:])"),
+    ("path", r"(?<![\w/.])(?:/[\w.@%+~=,$#-]{1,255}){2,64}/?|(?<![\w/.])~?/[\w@%+~=-]{1,255}"
+             r"\.[A-Za-z]{1,10}\b|(?<![A-Za-z0-9])[A-Za-z]:\\[^\s\"'<>|:*?]+"),
+    ("host", r"(?<![\w.@-])(?:[A-Za-z0-9][A-Za-z0-9_-]{0,62}\.){1,8}(?:" + _TLD +
+             r")(?::[0-9]{1,5})?(?![\w-]|\.[\w])|(?<!\w)localhost(?!\w)(?::[0-9]{1,5})?"),
+    ("hex", r"(?<![A-Za-z0-9])(?:0[xX][0-9A-Fa-f]+|(?=[A-Fa-f]{0,64}[0-9])(?=[0-9]{0,64}[A-Fa-f])[0-9A-Fa-f]{7,128})"
+            r"(?![A-Za-z0-9])"),
+    ("id", r"(?<![A-Za-z0-9_-])(?=[A-Za-z_-]{0,64}[0-9][A-Za-z_-]{0,64}[0-9])"
+           r"(?=[0-9_-]{0,64}[A-Za-z])[A-Za-z0-9_-]{20,256}(?![A-Za-z0-9_-])"),
+    ("size", r"(?<![\w.])-?[0-9]+(?:[.,][0-9]+)*(?:[kKMGTP]i?[Bb]|bytes|[Bb])(?![A-Za-z])"),
+    ("duration", r"(?<![\w.])-?[0-9]+(?:\.[0-9]+)?(?:ns|us|µs|ms|s|secs?|m|mins?|h|hrs?)"
+                 r"(?![A-Za-z])"),
+    ("float", r"(?<![A-Za-z0-9.])[-+]?[0-9]+\.[0-9]+(?:[eE][-+]?[0-9]+)?(?![0-9.]?[0-9A-Za-z])"),
+    ("int", r"(?<![A-Za-z0-9])-?[0-9]+(?![A-Za-z0-9])|[0-9]+"),
+)  # fmt: skip
+_VALUE: Final = re.compile("|".join(f"(?P<{name}>{pattern})" for name, pattern in _PATTERNS))
+_NAMES: Final = {name: f"<{name}>" for name, _ in _PATTERNS}
+# Over several words, once the single ones are named.
+_DATE_WORDS: Final = re.compile(
+    r"(?:\b(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]{0,6},? )?(?:\b" + _MONTH + r" <int>|<int>[- ]"
+    + _MONTH + r"),?(?:[- ]<int>)?,? <time>(?: [A-Z]{3,4}\b)?(?: <int>)?|<date>,? <time>"
+)  # fmt: skip
+_UNIT_WORDS: Final = re.compile(
+    r"<(?:int|float)> (?:(?P<duration>ns|us|ms|msecs?|millis(?:econds?)?|secs?|seconds?|minutes?"
+    r"|mins?|hours?|days?)|(?P<size>[kKMGTP]i?[Bb]|bytes?))(?![A-Za-z])"
+)
+_LISTED: Final = re.compile(r"(<[a-z]+>)(?:(?:, ?| |;|\|)\1)+")
+
+_MEMO_ENTRIES: Final = 32_768
+_MEMO_CHARS: Final = 64
+_words: dict[str, str] = {}
+_before: dict[str, bool] = {}
+
+
+def head(message: str) -> str:
+    """The part of a message that counts for grouping: two lines, HEAD_CHARS at most."""
+    if len(message) <= HEAD_CHARS and "\n" not in message:
+        return message
+    text = message[: 16 * HEAD_CHARS].strip()[:HEAD_CHARS]
+    if "\n" not in text:
+        return text
+    lines = [line for line in text.splitlines() if line.strip()]
+    return "\n".join(lines[:2])
+
+
+def _follows_code_word(before: str) -> bool:
+    known = _before.get(before)
+    if known is None:
+        known = _BEFORE_CODE.search(before.lower()) is not None
+        if len(_before) >= _MEMO_ENTRIES:
+            _before.clear()
+        _before[before] = known
+    return known
+
+
+def canonical(text: str) -> str:
+    """`text` with all digits made equal, except those of codes that say what went wrong."""
+    raw = text.encode("utf-8", "surrogatepass")
+    zeroed = raw.translate(ZEROED)
+    if zeroed == raw:
+        return text
+    plain = zeroed.decode("utf-8", "surrogatepass")
+    if plain[0] == "0" or "(000)" in plain:
+        return _with_codes(text, plain)
+    low = plain.lower()
+    for word in _CODED:
+        if word in low:
+            return _with_codes(text, plain)
+    return plain
+
+
+def _is_bare_status(text: str, start: int, stop: int) -> bool:
+    """An HTTP status that opens the message (`503 Service Unavailable`) or stands in brackets."""
+    if stop - start != 3 or text[start] not in "45":
+        return False
+    if start == 0:
+        return text[stop : stop + 1] == " " and text[stop + 1 : stop + 2] in _STATUS_NEXT
+    return text[start - 1] == "(" and text[stop : stop + 1] == ")"
+
+
+def _with_codes(text: str, plain: str) -> str:
+    parts: list[str] = []
+    end = 0
+    for match in _NUMBER.finditer(text):
+        start, stop = match.span()
+        if stop - start > 5:
+            continue
+        after = plain[stop : stop + 2]
+        if after[:1].isalpha() or after == ".0":
+            continue
+        if not (
+            _follows_code_word(plain[max(0, start - _LOOK_BACK) : start])
+            or _is_bare_status(text, start, stop)
+        ):
+            continue
+        parts += (plain[end:start], text[start:stop].translate(_CODE_DIGITS))
+        end = stop
+    return "".join((*parts, plain[end:])) if parts else plain
+
+
+def _name(match: re.Match[str]) -> str:
+    return _NAMES[match.lastgroup or "int"]
+
+
+def _unit(match: re.Match[str]) -> str:
+    return f"<{match.lastgroup}>"
+
+
+def _word(word: str) -> str:
+    named = _VALUE.sub(_name, word)
+    if len(word) <= _MEMO_CHARS:
+        if len(_words) >= _MEMO_ENTRIES:
+            _words.clear()
+        _words[word] = named
+    return named
+
+
+def parameterise(text: str) -> str:
+    """Canonical `text` with its values named: `<ip>`, `<uuid>`, `<int>` and so on.
+
+    Lists of equal names become one, runs of white space one space.
+    """
+    known = _words.get
+    named = " ".join([known(word) or _word(word) for word in text.split()])
+    if "<int>" in named or "<float>" in named or "<date>" in named:
+        if "<time>" in named:
+            named = _DATE_WORDS.sub("<date>", named)
+        named = _UNIT_WORDS.sub(_unit, named)
+        named = _LISTED.sub(r"\1", named)
+    return named if named.isascii() else named.translate(_CODE_BACK)
+
+
+def template(message: str) -> str:
+    """The whole way: what people see of a group's message."""
+    return parameterise(canonical(head(message)))

@@ -1,0 +1,1 @@
+"""Bytes to ErrorEvent, one file per format."""

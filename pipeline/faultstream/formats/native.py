@@ -1,0 +1,227 @@
+"""Our own format: the JSON object of schemas/errors.v1.schema.json to an admitted ErrorEvent.
+
+This is called for every record, so the usual event takes one typed decode and a few
+comparisons; everything unusual goes down a slower path with the same outcome. What is refused
+and why is told in docs/reference; in short: what cannot be read, has no service or type, has a
+field of a wrong type, or a value that means nothing (an unknown severity, a count of 0). What is
+only too long is cut and named in `cut`. Null in an optional field means that it is absent.
+"""
+
+import json
+from typing import Any, Final
+
+import msgspec
+import orjson
+
+from faultstream.core import event as limits
+from faultstream.core.errors import DataError
+from faultstream.core.event import DEFAULT_ENVIRONMENT, ErrorEvent
+from faultstream.core.group import CATEGORIES, CATEGORY_ALIASES
+from faultstream.core.scrub import scrub_tags, scrub_text
+from faultstream.core.severity import ALIASES, RANK
+from faultstream.wire import parse_time
+
+MAX_TIME_MS: Final = 4_102_444_800_000
+"""2100-01-01. Times from 1970 up to here are used as they are; others are refused."""
+MARK: Final = " [cut]"
+
+_decode: Final = msgspec.json.Decoder(ErrorEvent).decode
+_NAMES: Final = (
+    "error_type", "event_id", "layer", "host", "instance", "release", "operation", "component",
+    "function", "request_id", "user_id", "session_id", "trace_id", "span_id", "parent_event_id",
+    "correlation_id", "experiment_id",
+)  # fmt: skip
+_IDENTITIES: Final = ("service", "environment")
+_SECONDS_KEPT: Final = 4_096
+_seconds: dict[str, int] = {}
+
+
+def admit(value: bytes | None, *, timestamp_ms: int) -> ErrorEvent:
+    """The event in a record's value, within the limits of core.event, without secrets.
+
+    `time` is milliseconds since the epoch afterwards; `timestamp_ms`, the record's own, when
+    the event has none. A missing event_id stays empty. May be repeated: same bytes, same event.
+
+    Raises:
+        DataError: stage `decode` (not a readable JSON object), `size`, or `validate`.
+    """
+    if value is None:
+        raise DataError("decode", "the value is null")
+    size = len(value)
+    if size > limits.MAX_RECORD_BYTES:
+        raise DataError("size", f"{size} bytes; at most {limits.MAX_RECORD_BYTES} are taken")
+    try:
+        event = _decode(value)
+    except (ValueError, RecursionError):
+        event = _decode_slowly(value)
+
+    time = event.time
+    if time.__class__ is str:
+        event.time = time = _milliseconds(time)  # type: ignore[arg-type]
+    elif time is None:
+        event.time = time = max(0, timestamp_ms)
+    if not 0 <= time < MAX_TIME_MS:  # type: ignore[operator]
+        raise DataError("validate", f"time: {time} ms is not within 1970 to 2100")
+
+    if not 1 <= event.count <= limits.MAX_COUNT:
+        raise DataError("validate", f"count: {event.count} is not within 1 to {limits.MAX_COUNT}")
+    if event.severity and event.severity not in RANK:
+        event.severity = _severity(event.severity)
+    if event.category and event.category not in CATEGORIES:
+        event.category = _category(event.category)
+    if not event.environment:
+        event.environment = DEFAULT_ENVIRONMENT
+    if not (event.service.isprintable() and event.environment.isprintable()):
+        raise DataError("validate", "service, environment: control characters are not taken")
+    if not event.service.strip():
+        raise DataError("validate", "service: must not be empty")
+    if not event.error_type.strip():
+        raise DataError("validate", "error_type: must not be empty")
+    # No other field can be longer than what the record holds beside the message.
+    if size - len(event.message) > limits.MAX_NAME_CHARS or event.cut:
+        _hold_to_limits(event)
+    if len(event.message) > limits.MAX_MESSAGE_CHARS:
+        event.message = event.message[: limits.MAX_MESSAGE_CHARS - len(MARK)] + MARK
+        _note(event, "message")
+
+    if event.message:
+        event.message = scrub_text(event.message)
+    if event.tags:
+        scrub_tags(event.tags)
+    for cause in event.causes:
+        cause.message = scrub_text(cause.message)
+    return event
+
+
+def _milliseconds(text: Any) -> int | None:
+    """RFC 3339 to milliseconds. Whole seconds are remembered: neighbours share them."""
+    if len(text) == 24 and text[19] == "." and text[23] == "Z":
+        second, fraction = text[:19], text[20:23]
+        start = _seconds.get(second)
+        if start is None:
+            start = _parsed(second)
+            if len(_seconds) >= _SECONDS_KEPT:
+                _seconds.clear()
+            _seconds[second] = start
+        if fraction.isdecimal():
+            return start + int(fraction)
+    return _parsed(text)
+
+
+def _parsed(text: str) -> int:
+    if len(text) < 19 or text[10] not in "Tt ":
+        raise DataError("validate", f"time: not an RFC 3339 time: {text[:40]!r}")
+    try:
+        return parse_time(text)
+    except (ValueError, OverflowError) as exc:
+        raise DataError("validate", f"time: not an RFC 3339 time: {text[:40]!r}") from exc
+
+
+def _severity(text: str) -> str:
+    known = ALIASES.get(text.strip().lower())
+    if known is None:
+        raise DataError("validate", f"severity: {text[:40]!r} is none of {', '.join(RANK)}")
+    return known
+
+
+def _category(text: str) -> str:
+    plain = text.strip().lower().replace("-", "_").replace(" ", "_")
+    plain = CATEGORY_ALIASES.get(plain, plain)
+    if plain not in CATEGORIES:
+        raise DataError("validate", f"category: {text[:40]!r} is none of {', '.join(CATEGORIES)}")
+    return plain
+
+
+def _note(event: ErrorEvent, field: str) -> None:
+    if field not in event.cut:
+        event.cut = [*event.cut, field]
+
+
+def _hold_to_limits(event: ErrorEvent) -> None:
+    longest = limits.MAX_NAME_CHARS
+    event.cut = [name[:longest] for name in event.cut[:50]]
+    for name in _IDENTITIES:
+        if len(getattr(event, name)) > longest:
+            raise DataError("size", f"{name}: longer than {longest} characters")
+    for name in _NAMES:
+        text = getattr(event, name)
+        if len(text) > longest:
+            setattr(event, name, text[:longest])
+            _note(event, name)
+    if len(event.frames) > limits.MAX_FRAMES:
+        # The innermost say where it broke, the outermost how it came there.
+        inner = limits.MAX_FRAMES * 3 // 4
+        event.frames = event.frames[: limits.MAX_FRAMES - inner] + event.frames[-inner:]
+        _note(event, "frames")
+    for frame in event.frames:
+        for name in ("module", "function", "file"):
+            text = getattr(frame, name)
+            if len(text) > longest:
+                setattr(frame, name, text[:longest] if name != "file" else text[-longest:])
+                _note(event, "frames")
+    if len(event.causes) > limits.MAX_CAUSES:
+        event.causes = event.causes[: limits.MAX_CAUSES - 1] + event.causes[-1:]
+        _note(event, "causes")
+    for cause in event.causes:
+        if len(cause.error_type) > longest or len(cause.message) > limits.MAX_MESSAGE_CHARS:
+            cause.error_type = cause.error_type[:longest]
+            cause.message = cause.message[: limits.MAX_MESSAGE_CHARS]
+            _note(event, "causes")
+    if len(event.fingerprint) > 16 or any(len(part) > longest for part in event.fingerprint):
+        event.fingerprint = [part[:longest] for part in event.fingerprint[:16]]
+        _note(event, "fingerprint")
+    long = any(len(k) > longest or len(v) > 8 * longest for k, v in event.tags.items())
+    if long or len(event.tags) > limits.MAX_TAGS:
+        kept = list(event.tags.items())[: limits.MAX_TAGS]
+        event.tags = {key[:longest]: text[: 8 * longest] for key, text in kept}
+        _note(event, "tags")
+
+
+def _decode_slowly(value: bytes) -> ErrorEvent:
+    """The event in a value that the typed decoder refused, or the reason why there is none."""
+    encoding = False
+    try:
+        plain = orjson.loads(value.removeprefix(b"\xef\xbb\xbf"))
+    except orjson.JSONDecodeError:
+        plain = _loads_with_broken_text(value)
+        encoding = True
+    if not isinstance(plain, dict):
+        raise DataError("decode", f"expected a JSON object, got {type(plain).__name__}")
+    plain = {name: field for name, field in plain.items() if field is not None}
+    for name in ("frames", "causes", "tags"):
+        plain[name] = _without_nulls(plain.get(name, {} if name == "tags" else []))
+    for name in ("time", "count"):
+        number = plain.get(name)
+        if isinstance(number, float) and (name == "time" or number.is_integer()):
+            plain[name] = round(number)
+    try:
+        event = msgspec.convert(plain, ErrorEvent)
+    except msgspec.ValidationError as exc:
+        raise DataError("validate", str(exc)) from exc
+    if encoding:
+        _note(event, "encoding")
+    return event
+
+
+def _without_nulls(field: Any) -> Any:
+    if isinstance(field, dict):
+        return {key: item for key, item in field.items() if item is not None}
+    if isinstance(field, list):
+        return [_without_nulls(item) for item in field]
+    return field
+
+
+def _loads_with_broken_text(value: bytes) -> Any:
+    """Errors about encodings tend to carry broken text: what is no character becomes U+FFFD.
+
+    The standard library's decoder is the one that takes lone surrogates; only refused records
+    come here.
+    """
+    try:
+        plain = json.loads(value.decode("utf-8", "replace").removeprefix("\ufeff"))
+        whole = json.dumps(plain, ensure_ascii=False, allow_nan=False)
+        return json.loads(whole.encode("utf-8", "replace"))
+    except RecursionError as exc:
+        raise DataError("decode", "nested too deeply") from exc
+    except ValueError as exc:
+        raise DataError("decode", f"not JSON: {str(exc)[:200]}") from exc
