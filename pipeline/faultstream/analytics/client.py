@@ -4,9 +4,11 @@
 statements are sent with `wait_end_of_query`, so an answer means that the statement is done.
 """
 
+import io
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, cast
 from urllib.parse import unquote, urlsplit
 
 import clickhouse_connect
@@ -27,6 +29,7 @@ HINTS: Final = {
     164: "this user may only read; the recorder needs a user that may write",
     497: "this user has too few rights",
 }
+_FRILLS: Final = re.compile(r"\s*(\(for url [^)]*\)|\(version [^()]*(\([^()]*\))?\))")
 UNREACHABLE: Final = (urllib3.exceptions.HTTPError, OSError)
 
 
@@ -126,6 +129,20 @@ class Connection:
             )
             return rows
 
+    def pieces(self, sql: str, form: str | None) -> Iterator[bytes]:
+        """The answer as it comes, in ClickHouse's format `form`, None for the one in `sql`.
+
+        Raises:
+            SinkAway, SinkRefused: as `command`.
+        """
+        with self._errors():
+            stream = cast("io.IOBase", self._open().raw_stream(sql, fmt=form))
+            try:
+                while piece := stream.read(1 << 16):
+                    yield piece
+            finally:
+                stream.close()
+
     def insert(
         self, table: str, columns: Sequence[str], block: bytes, settings: Mapping[str, Any]
     ) -> None:
@@ -193,13 +210,16 @@ class Connection:
             if code in PASSING or (code == 0 and isinstance(exc, OperationalError)):
                 raise SinkAway(f"ClickHouse at {where(self.place)}: {_short(exc)}") from exc
             hint = f" ({HINTS[code]})" if code in HINTS else ""
-            raise SinkRefused(
-                f"ClickHouse at {where(self.place)}{hint}: {_short(exc)}", code
-            ) from exc
+            reason = _short(exc)
+            message = f"ClickHouse at {where(self.place)}{hint}: {reason}"
+            raise SinkRefused(message, code, reason) from exc
         except UNREACHABLE as exc:
             self.close()
             raise SinkAway(f"ClickHouse at {where(self.place)}: {_short(exc)}") from exc
 
 
 def _short(exc: BaseException) -> str:
-    return " ".join(str(exc).split())[:500] or type(exc).__name__
+    """One line, without the driver's and the server's own frills."""
+    text = " ".join(str(exc).split())
+    text = text.rpartition("server response: ")[2]
+    return _FRILLS.sub("", text)[:1000] or type(exc).__name__

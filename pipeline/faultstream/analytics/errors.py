@@ -11,12 +11,14 @@ class SinkAway(ConnectionError):  # noqa: N818  (a state of the sink; the seam's
 class SinkRefused(Exception):  # noqa: N818  (as SinkAway)
     """ClickHouse answered and said no: wrong password, no such database, wrong SQL.
 
-    Trying the same again will not help. `code` is ClickHouse's number of the error, 0 if none.
+    Trying the same again will not help. `code` is ClickHouse's number of the error, 0 if none;
+    `reason` is what ClickHouse said.
     """
 
-    def __init__(self, message: str, code: int = 0) -> None:
+    def __init__(self, message: str, code: int = 0, reason: str = "") -> None:
         super().__init__(message)
         self.code = code
+        self.reason = reason or message
 
 
 class DataFolderBusy(Exception):  # noqa: N818  (as SinkAway)

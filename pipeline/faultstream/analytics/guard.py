@@ -56,7 +56,9 @@ def check_reader(sql: str, table_functions: frozenset[str]) -> None:
         raise _no("one statement at a time")
     words = [word.lower() for word in _WORD.findall(plain)]
     if not words or words[0] not in FIRST:
-        raise _no(f"{words[0].upper() if words else 'this'} is not for users who may only read")
+        first = words[0].upper() if words else "this"
+        known = ", ".join(sorted(FIRST)).upper()
+        raise _no(f"{first} is not for users who may only read; {known} are")
     if "outfile" in words or "infile" in words:
         raise _no("files of the host are out of reach")
     if words[0] in {"desc", "describe"} and not _DESCRIBED.fullmatch(plain):
