@@ -11,7 +11,7 @@ import msgspec
 
 from faultstream.core.classify import learned
 from faultstream.core.classify.knowledge import Knowledge, Spec, TypeRule, WordRule, load
-from faultstream.core.classify.names import dotted, leaf
+from faultstream.core.classify.names import dotted, leaf, words
 from faultstream.core.event import ErrorEvent
 from faultstream.core.group import Category, Domain, Verdict
 from faultstream.core.policy import Topology
@@ -54,6 +54,8 @@ CONFIDENCE: Final = {
 PRACTICE: Final = frozenset({"dev", "development", "local", "test", "testing", "ci", "sandbox"})
 DEEP_LAYERS: Final = 2
 """From this depth on a fault is shared by many callers: at least medium."""
+SHORT_WORD: Final = 4
+"""Parts of a name up to this length must be a word of their own: `db` is not in InvalidBytes."""
 
 
 class Finding(NamedTuple):
@@ -125,7 +127,7 @@ class Classifier:
         named = self._named(error_type) if known is None else None
         if named is not None and named.strength == "firm":
             return Finding(named.spec, CONFIDENCE["words"], "words")
-        told = self._told(low, "" if known is None else known.spec.category)
+        told = self._told(low, known)
         if told is not None:
             return told
         if known is None or known.strength == "bare":
@@ -181,19 +183,30 @@ class Classifier:
                 return Finding(rule.spec, CONFIDENCE["message"], "message")
         return Finding(known.spec, CONFIDENCE["type"], "type")
 
-    def _told(self, low: str, category: str) -> Finding | None:
+    def _told(self, low: str, known: TypeRule | None) -> Finding | None:
         if not low:
             return None
+        says_nothing = known is None or known.strength == "bare"
+        family = self._family(low) if known is None or says_nothing else known.spec.category
         for rule in self._known.messages:
-            if (not rule.within or category in rule.within) and rule.matches(low):
+            if rule.weak and not says_nothing:
+                continue
+            if (not rule.within or family in rule.within) and rule.matches(low):
                 return Finding(rule.spec, CONFIDENCE["message"], "message")
+        return None
+
+    def _family(self, low: str) -> Category | None:
+        for category, texts in self._known.families:
+            for text in texts:
+                if text in low:
+                    return category
         return None
 
     def _caused(self, cause_type: str, cause_text: str) -> Finding | None:
         known = self._type(cause_type)
         low = cause_text.lower()
         found = self._settled(known, low)
-        found = found or self._told(low, "" if known is None else known.spec.category)
+        found = found or self._told(low, known)
         if found is None and known is not None and known.strength == "soft":
             found = Finding(known.spec, CONFIDENCE["cause"], "type")
         if found is None and known is None:
@@ -206,10 +219,12 @@ class Classifier:
         return Finding(spec, min(found.confidence, CONFIDENCE["cause"]), "cause")
 
     def _named(self, error_type: str) -> WordRule | None:
-        name = leaf(dotted(error_type)).replace("_", "").lower()
+        last = leaf(dotted(error_type))
+        name = last.replace("_", "").lower()
+        single = frozenset(words(last))
         for rule in self._known.words:
             for part in rule.any:
-                if part in name:
+                if part in single or (len(part) > SHORT_WORD and part in name):
                     return rule
         return None
 

@@ -3,7 +3,7 @@
 Reading package data is the one thing here that is not arithmetic; what is read is part of the
 release like code, so equal versions give equal verdicts. A file holds `[[types]]` (names that share a
 verdict), `[[packages]]` (what an unlisted type of a package is by default), `[[messages]]`
-(in order, first match wins) and `[[words]]` (for names that no table lists, likewise).
+(in order, first match wins), `[[families]]` (texts that give a type away) and `[[words]]` (for names that no table lists, likewise).
 
 A verdict is written `category severity transient [http]`, transient as yes or no. How far a
 type settles the matter: `firm` wholly; `soft` unless the message says more; `bare` not at all.
@@ -28,6 +28,14 @@ Strength = Literal["firm", "soft", "bare"]
 FIRST: Final[tuple[str, ...]] = ("python", "java", "node", "go", "dotnet", "php", "ruby")
 
 
+# Too common to say by themselves which library is meant.
+COMMON_LEAVES: Final = frozenset(
+    "error Error Exception Errors Fault Status ApiException APIException ApiError ClientError"
+    " ServerError ServiceError ServiceException ServerException ClientException ResponseError"
+    " RequestError ResponseException HTTPException HttpException HTTPError ParseError".split()
+)
+
+
 class Spec(msgspec.Struct, frozen=True):
     """A verdict before the event's circumstances. `http` 0: the category's own."""
 
@@ -49,7 +57,8 @@ class TypeRule(msgspec.Struct, frozen=True):
 class MessageRule(msgspec.Struct, frozen=True):
     """Matches when one of `any` stands in the text or `regex` finds something, and all of `all`.
 
-    With `within`, only for types of these categories, then also for firm ones.
+    With `within`, only for types of these categories, then also for firm ones; `weak` ones only
+    where the type says nothing. A part that ends in a digit ends the number too.
     """
 
     spec: Spec
@@ -57,6 +66,7 @@ class MessageRule(msgspec.Struct, frozen=True):
     all: tuple[str, ...]
     regex: re.Pattern[str] | None
     within: tuple[str, ...]
+    weak: bool = False
 
     def matches(self, text: str) -> bool:
         """Whether the rule applies to `text`, which is in lower case."""
@@ -87,13 +97,14 @@ class Knowledge(msgspec.Struct, frozen=True):
     packages: dict[str, TypeRule]
     messages: tuple[MessageRule, ...]
     words: tuple[WordRule, ...]
+    families: tuple[tuple[Category, tuple[str, ...]], ...] = ()
 
     def without(self, libraries: Iterable[str]) -> "Knowledge":
         """The same without the type and package rules of some libraries, for cross-validation."""
         left = frozenset(libraries)
         types = {name: rule for name, rule in self.types.items() if rule.library not in left}
         packages = {name: rule for name, rule in self.packages.items() if rule.library not in left}
-        return Knowledge(types, _leaves(types), packages, self.messages, self.words)
+        return msgspec.structs.replace(self, types=types, leaves=_leaves(types), packages=packages)
 
 
 def parse_spec(text: str, rule: str) -> Spec:
@@ -124,6 +135,8 @@ def _leaves(types: dict[str, TypeRule]) -> dict[str, TypeRule]:
     found: dict[str, TypeRule] = {}
     for name, rule in types.items():
         last = leaf(name)
+        if last != name and last in COMMON_LEAVES:
+            continue
         first = found.get(last)
         if first is None:
             found[last] = rule
@@ -140,12 +153,21 @@ def _texts(value: str | Sequence[str] | None) -> tuple[str, ...]:
     return (value,) if isinstance(value, str) else tuple(value)
 
 
+def _parts(texts: tuple[str, ...], regex: str | None) -> tuple[tuple[str, ...], str | None]:
+    """Texts that end in a digit become expressions: `errno 11` must not find `errno 111`."""
+    numbered = [re.escape(text) + "(?![0-9])" for text in texts if text[-1].isdigit()]
+    expressions = [*numbered, *([regex] if regex else [])]
+    plain = tuple(text for text in texts if not text[-1].isdigit())
+    return plain, "|".join(expressions) or None
+
+
 def build(files: Iterable[tuple[str, dict[str, Any]]]) -> Knowledge:
     """Knowledge from parsed files, each with its library's name; earlier files win."""
     types: dict[str, TypeRule] = {}
     packages: dict[str, TypeRule] = {}
     messages: list[MessageRule] = []
     words: list[WordRule] = []
+    families: list[tuple[Category, tuple[str, ...]]] = []
     for file, content in files:
         for entry in content.get("types", ()):
             library = entry.get("library", file)
@@ -158,20 +180,25 @@ def build(files: Iterable[tuple[str, dict[str, Any]]]) -> Knowledge:
                 spec = parse_spec(entry["verdict"], f"package:{name}")
                 packages.setdefault(name, TypeRule(spec, entry.get("strength", "soft"), library))
         for entry in content.get("messages", ()):
-            regex = entry.get("regex")
+            plain, regex = _parts(_texts(entry.get("any")), entry.get("regex"))
             messages.append(
                 MessageRule(
                     parse_spec(entry["verdict"], f"message:{entry['id']}"),
-                    _texts(entry.get("any")),
+                    plain,
                     _texts(entry.get("all")),
                     re.compile(regex) if regex else None,
                     _texts(entry.get("within")),
+                    entry.get("weak", False),
                 )
             )
+        for entry in content.get("families", ()):
+            families.append((entry["category"], _texts(entry["any"])))
         for entry in content.get("words", ()):
             spec = parse_spec(entry["verdict"], f"words:{entry['id']}")
             words.append(WordRule(spec, _texts(entry["any"]), entry.get("strength", "firm")))
-    return Knowledge(types, _leaves(types), packages, tuple(messages), tuple(words))
+    return Knowledge(
+        types, _leaves(types), packages, tuple(messages), tuple(words), tuple(families)
+    )
 
 
 @cache
