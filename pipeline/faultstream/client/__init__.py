@@ -1,19 +1,45 @@
 """The client: report errors and take part in recovery. Needs nothing of the pipeline."""
 
+from faultstream.client import backoff
+from faultstream.client.breaker import BreakerState, CallNotPermittedError, CircuitBreaker
+from faultstream.client.bulkhead import Bulkhead, BulkheadFullError
+from faultstream.client.compose import resilient
 from faultstream.client.event import Details
 from faultstream.client.executor import Executor, ExecutorStats
+from faultstream.client.fallback import Fallback
 from faultstream.client.handler import Outcome
 from faultstream.client.journal import JournalInUseError
+from faultstream.client.pool import PoolTimeoutError, ResourcePool
 from faultstream.client.reporter import Reporter, Stats
+from faultstream.client.retry import Retry
+from faultstream.client.steer import steer
+from faultstream.client.throttle import RateLimiter, RequestNotPermittedError
+from faultstream.client.timeout import CallTimeoutError, Timeout
 from faultstream.core.records import RecoveryCommand
 
 __all__ = [
+    "BreakerState",
+    "Bulkhead",
+    "BulkheadFullError",
+    "CallNotPermittedError",
+    "CallTimeoutError",
+    "CircuitBreaker",
     "Details",
     "Executor",
     "ExecutorStats",
+    "Fallback",
     "JournalInUseError",
     "Outcome",
+    "PoolTimeoutError",
+    "RateLimiter",
     "RecoveryCommand",
     "Reporter",
+    "RequestNotPermittedError",
+    "ResourcePool",
+    "Retry",
     "Stats",
+    "Timeout",
+    "backoff",
+    "resilient",
+    "steer",
 ]

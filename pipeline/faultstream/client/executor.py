@@ -202,6 +202,10 @@ class Executor:
         self._thread = None
         self._end()
 
+    def now_ms(self) -> int:
+        """The executor's clock, by which commands expire."""
+        return self._setting.clock_ms()
+
     def stats(self) -> ExecutorStats:
         """Counters and state."""
         shift = self._shift

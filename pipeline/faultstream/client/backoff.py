@@ -1,0 +1,71 @@
+"""How long to wait before trying again, by the number of attempts that failed (from 1)."""
+
+import random
+from collections.abc import Callable
+from typing import Final, Literal
+
+Backoff = Callable[[int], float]
+"""Milliseconds to wait after so many failed attempts."""
+
+Name = Literal["exponential", "linear", "fixed", "fibonacci"]
+MAX_MS: Final = 60_000
+
+
+def fixed(delay_ms: float) -> Backoff:
+    """Always the same."""
+    return lambda _attempt: delay_ms
+
+
+def linear(delay_ms: float, *, max_ms: float = MAX_MS) -> Backoff:
+    """delay, 2 x delay, 3 x delay and so on, at most `max_ms`."""
+    return lambda attempt: min(max_ms, delay_ms * attempt)
+
+
+def exponential(delay_ms: float, *, factor: float = 1.5, max_ms: float = MAX_MS) -> Backoff:
+    """delay, delay x factor, delay x factor squared and so on, at most `max_ms`."""
+
+    def wait(attempt: int) -> float:
+        try:
+            return min(max_ms, delay_ms * factor ** (attempt - 1))
+        except OverflowError:
+            return max_ms
+
+    return wait
+
+
+def fibonacci(delay_ms: float, *, max_ms: float = MAX_MS) -> Backoff:
+    """1, 1, 2, 3, 5, 8 and so on times the delay, at most `max_ms`."""
+
+    def wait(attempt: int) -> float:
+        now, following = 1, 1
+        for _ in range(attempt - 1):
+            now, following = following, now + following
+            if now * delay_ms >= max_ms:
+                return max_ms
+        return min(max_ms, now * delay_ms)
+
+    return wait
+
+
+def jittered(
+    backoff: Backoff, ratio: float = 0.5, chance: Callable[[], float] = random.random
+) -> Backoff:
+    """`backoff` plus or minus up to `ratio` of it; `chance` gives 0..1, evenly."""
+    return lambda attempt: backoff(attempt) * (1 + ratio * (2 * chance() - 1))
+
+
+def named(name: str, delay_ms: float) -> Backoff:
+    """One of the above by its name in a command or configuration.
+
+    Raises:
+        ValueError: another name.
+    """
+    known: dict[str, Callable[[float], Backoff]] = {
+        "fixed": fixed,
+        "linear": linear,
+        "exponential": exponential,
+        "fibonacci": fibonacci,
+    }
+    if name not in known:
+        raise ValueError(f"backoff: expected one of {', '.join(known)}, got {name!r}")
+    return known[name](delay_ms)

@@ -1,0 +1,87 @@
+"""Bulkhead: at most so many calls at a time, so that one slow dependency cannot take everything."""
+
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import ParamSpec, TypeVar
+
+from faultstream.client.held import Clock, Held
+from faultstream.client.permits import Permits
+from faultstream.client.wrap import Decorator
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class BulkheadFullError(RuntimeError):
+    """No permit within the waiting time; nothing was called."""
+
+
+class Bulkhead(Decorator):
+    """Threads and tasks share the permits, first come, first served."""
+
+    def __init__(
+        self,
+        name: str = "",
+        *,
+        max_concurrent_calls: int = 25,
+        max_wait_ms: int = 0,
+        clock: Clock = time.monotonic,
+    ) -> None:
+        """Defaults are resilience4j's. Raises ValueError below 1 call."""
+        if max_concurrent_calls < 1:
+            raise ValueError(f"max_concurrent_calls: at least 1, got {max_concurrent_calls}")
+        self.name = name
+        self._wait_s = max_wait_ms / 1000
+        self._limit = Held(max_concurrent_calls, clock)
+        self._permits = Permits(self._limit)
+
+    @contextmanager
+    def guard(self) -> Iterator[None]:
+        """One call. Entering raises BulkheadFullError."""
+        if not self._permits.acquire(self._wait_s):
+            raise self._full()
+        try:
+            yield
+        finally:
+            self._permits.release()
+
+    @asynccontextmanager
+    async def aguard(self) -> AsyncIterator[None]:
+        """`guard` for tasks."""
+        if not await self._permits.aacquire(self._wait_s):
+            raise self._full()
+        try:
+            yield
+        finally:
+            self._permits.release()
+
+    def call(self, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Call a function.
+
+        Raises:
+            BulkheadFullError: too many calls are under way.
+        """
+        with self.guard():
+            return function(*args, **kwargs)
+
+    async def acall(
+        self, function: Callable[P, Awaitable[R]], /, *args: P.args, **kwargs: P.kwargs
+    ) -> R:
+        """`call` for a coroutine function."""
+        async with self.aguard():
+            return await function(*args, **kwargs)
+
+    def change(self, max_concurrent_calls: int) -> None:
+        """Another limit from now on; calls beyond a smaller one end as they are."""
+        self._limit.local = max(1, max_concurrent_calls)
+        self._permits.changed()
+
+    @property
+    def available(self) -> int:
+        """Calls that could begin now."""
+        return max(0, self._limit.get() - self._permits.out)
+
+    def _full(self) -> BulkheadFullError:
+        name = self.name or "unnamed"
+        return BulkheadFullError(f"bulkhead {name}: {self._limit.get()} calls are under way")

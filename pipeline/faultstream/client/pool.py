@@ -1,0 +1,223 @@
+"""ResourcePool: connections and the like, made on demand, checked, and given out one at a time."""
+
+import contextlib
+import inspect
+import threading
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any, Generic, NamedTuple, TypeVar, cast
+
+from faultstream.client.held import Clock, Held
+from faultstream.client.permits import Permits
+
+T = TypeVar("T")
+
+
+class PoolTimeoutError(TimeoutError):
+    """No resource was free in time."""
+
+
+class PoolStats(NamedTuple):
+    """`size` is the present limit; `open` = `leased` + idle ones; `discarded` since the start."""
+
+    size: int
+    open: int
+    leased: int
+    waiting: int
+    discarded: int
+
+
+class ResourcePool(Generic[T]):
+    """At most `size` resources. Use `lease()`, or `alease()` in tasks.
+
+    A resource goes back when the lease ends; it is closed when the lease ended by an exception of
+    `broken`, when `check` says no or raises, or when there are more than the size. What `create`
+    raises leaves the pool as it was; what `close` raises is left out.
+    """
+
+    def __init__(
+        self,
+        create: Callable[[], T] | Callable[[], Awaitable[T]],
+        *,
+        name: str = "",
+        size: int = 10,
+        max_size: int = 100,
+        max_wait_ms: int = 5_000,
+        close: Callable[[T], object] | None = None,
+        check: Callable[[T], object] | None = None,
+        check_after_ms: int = 1_000,
+        broken: tuple[type[BaseException], ...] = (OSError, EOFError),
+        clock: Clock = time.monotonic,
+    ) -> None:
+        """`create`, `close` and `check` may be coroutine functions; then only `alease` works.
+
+        `check` is asked before a resource that was idle for `check_after_ms` is given out.
+        `max_size` bounds what commands may ask for.
+
+        Raises:
+            ValueError: sizes that do not fit 1 <= size <= max_size.
+        """
+        if not 1 <= size <= max_size:
+            raise ValueError(f"size: expected 1 to {max_size}, got {size}")
+        self.name = name
+        self.max_size = max_size
+        self._create = create
+        self._close = close
+        self._check = check
+        self._check_after_s = check_after_ms / 1000
+        self._wait_s = max_wait_ms / 1000
+        self._broken = broken
+        self._clock = clock
+        self._size = Held(size, clock)
+        self._permits = Permits(self._size)
+        self._lock = threading.Lock()
+        self._idle: list[tuple[T, float]] = []
+        self._leased = 0
+        self._discarded = 0
+
+    @contextmanager
+    def lease(self) -> Iterator[T]:
+        """A resource for the length of a with block.
+
+        Raises:
+            PoolTimeoutError: none was free within `max_wait_ms`.
+        """
+        if not self._permits.acquire(self._wait_s):
+            raise self._busy()
+        try:
+            while (idle := self._take()) and not self._healthy(*idle):
+                self._dispose(idle[0])
+            got = idle[0] if idle is not None else cast("T", _sync(self._create()))
+            with self._lock:
+                self._leased += 1
+            good = False
+            try:
+                yield got
+                good = True
+            except BaseException as exc:
+                good = not isinstance(exc, self._broken)
+                raise
+            finally:
+                for surplus in self._back(got, good=good):
+                    self._dispose(surplus)
+        finally:
+            self._permits.release()
+
+    @asynccontextmanager
+    async def alease(self) -> AsyncIterator[T]:
+        """`lease` for tasks; a cancelled lease counts as broken, its resource may be mid-answer."""
+        if not await self._permits.aacquire(self._wait_s):
+            raise self._busy()
+        try:
+            while (idle := self._take()) and not await self._ahealthy(*idle):
+                await self._adispose(idle[0])
+            got = idle[0] if idle is not None else cast("T", await _async(self._create()))
+            with self._lock:
+                self._leased += 1
+            good = False
+            try:
+                yield got
+                good = True
+            except Exception as exc:
+                good = not isinstance(exc, self._broken)
+                raise
+            finally:
+                for surplus in self._back(got, good=good):
+                    await self._adispose(surplus)
+        finally:
+            self._permits.release()
+
+    def resize(self, size: int) -> int:
+        """Another size from now on, within 1 and `max_size`; the size it became."""
+        self._size.local = max(1, min(size, self.max_size))
+        self._permits.changed()
+        return self._size.local
+
+    def hold(self, size: int, for_ms: int) -> int:
+        """At least this size for that long, at most `max_size`; the size that is in force."""
+        held = max(self._size.local, min(size, self.max_size))
+        self._size.hold(held, for_ms)
+        self._permits.changed()
+        return held
+
+    def let_go(self) -> None:
+        """End what `hold` began; surplus resources go as they come back."""
+        self._size.let_go()
+
+    def stats(self) -> PoolStats:
+        """Numbers of now."""
+        with self._lock:
+            many = self._leased + len(self._idle)
+            waiting = self._permits.waiting
+            return PoolStats(self._size.get(), many, self._leased, waiting, self._discarded)
+
+    def drain(self) -> list[T]:
+        """Take all idle resources out, for closing; those on lease come back as usual."""
+        with self._lock:
+            idle, self._idle = self._idle, []
+            return [resource for resource, _ in idle]
+
+    def _take(self) -> tuple[T, float] | None:
+        with self._lock:
+            return self._idle.pop() if self._idle else None
+
+    def _fresh(self, since: float) -> bool:
+        return self._check is None or self._clock() - since < self._check_after_s
+
+    def _healthy(self, resource: T, since: float) -> bool:
+        try:
+            return self._fresh(since) or bool(_sync(cast("Any", self._check)(resource)))
+        except Exception:  # noqa: BLE001 - a check that raises says no
+            return False
+
+    async def _ahealthy(self, resource: T, since: float) -> bool:
+        try:
+            return self._fresh(since) or bool(await _async(cast("Any", self._check)(resource)))
+        except Exception:  # noqa: BLE001 - a check that raises says no
+            return False
+
+    def _dispose(self, resource: T) -> None:
+        with self._lock:
+            self._discarded += 1
+        if self._close is not None:
+            with contextlib.suppress(Exception):
+                _sync(self._close(resource))
+
+    async def _adispose(self, resource: T) -> None:
+        with self._lock:
+            self._discarded += 1
+        if self._close is not None:
+            with contextlib.suppress(Exception):
+                await _async(self._close(resource))
+
+    def _back(self, resource: T, *, good: bool) -> list[T]:
+        """Return a resource; those that must be closed."""
+        with self._lock:
+            self._leased -= 1
+            if good:
+                self._idle.append((resource, self._clock()))
+            surplus = [] if good else [resource]
+            while self._idle and len(self._idle) + self._leased > self._size.get():
+                surplus.append(self._idle.pop(0)[0])
+            return surplus
+
+    def _busy(self) -> PoolTimeoutError:
+        stats = self.stats()
+        return PoolTimeoutError(
+            f"pool {self.name or 'unnamed'}: all {stats.size} in use, {stats.waiting} waiting"
+        )
+
+
+def _sync(value: Any) -> Any:
+    if inspect.isawaitable(value):
+        if inspect.iscoroutine(value):
+            value.close()
+        raise TypeError("create, check and close are coroutine functions: use alease()")
+    return value
+
+
+async def _async(value: Any) -> Any:
+    if not inspect.isawaitable(value):
+        return value
+    return await value

@@ -1,0 +1,98 @@
+"""Retry: try again what may pass by itself."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple, ParamSpec, TypeVar
+
+from faultstream.client.backoff import Backoff, exponential, jittered
+from faultstream.client.breaker import CallNotPermittedError, Exceptions
+from faultstream.client.bulkhead import BulkheadFullError
+from faultstream.client.held import Clock, Held
+from faultstream.client.throttle import RequestNotPermittedError
+from faultstream.client.wrap import Decorator
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class RetryPlan(NamedTuple):
+    """`max_attempts` counts the first one too."""
+
+    max_attempts: int
+    backoff: Backoff
+
+
+class Retry(Decorator):
+    """Calls until it works, raises the last exception when it does not.
+
+    What an open breaker, a full bulkhead or a rate limiter refuses is not tried again by default;
+    cancellation, KeyboardInterrupt and SystemExit never are.
+    """
+
+    def __init__(
+        self,
+        name: str = "",
+        *,
+        max_attempts: int = 3,
+        backoff: Backoff | None = None,
+        retry_on: Exceptions = (Exception,),
+        ignore: Exceptions = (CallNotPermittedError, BulkheadFullError, RequestNotPermittedError),
+        clock: Clock = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+        asleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        """Defaults: 3 attempts, waiting 500 ms x 1.5 each time, give or take half.
+
+        Raises:
+            ValueError: fewer than 1 attempt.
+        """
+        if max_attempts < 1:
+            raise ValueError(f"max_attempts: at least 1, got {max_attempts}")
+        self.name = name
+        self.plan = Held(RetryPlan(max_attempts, backoff or jittered(exponential(500))), clock)
+        self._retry_on = retry_on
+        self._ignore = ignore
+        self._sleep = sleep
+        self._asleep = asleep
+
+    def call(self, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Call a function until it works or the attempts are used up."""
+        attempt = 1
+        while True:
+            try:
+                return function(*args, **kwargs)
+            except Exception as exc:
+                wait_s = self._wait_s(attempt, exc)
+                if wait_s is None:
+                    raise
+            self._sleep(wait_s)
+            attempt += 1
+
+    async def acall(
+        self, function: Callable[P, Awaitable[R]], /, *args: P.args, **kwargs: P.kwargs
+    ) -> R:
+        """`call` for a coroutine function."""
+        attempt = 1
+        while True:
+            try:
+                return await function(*args, **kwargs)
+            except Exception as exc:
+                wait_s = self._wait_s(attempt, exc)
+                if wait_s is None:
+                    raise
+            await self._asleep(wait_s)
+            attempt += 1
+
+    def _wait_s(self, attempt: int, exc: Exception) -> float | None:
+        """Seconds until the next attempt, None when there is none."""
+        plan = self.plan.get()
+        if attempt >= plan.max_attempts or _matches(exc, self._ignore):
+            return None
+        if not _matches(exc, self._retry_on):
+            return None
+        return max(0.0, plan.backoff(attempt)) / 1000
+
+
+def _matches(exc: BaseException, exceptions: Exceptions) -> bool:
+    return exceptions(exc) if callable(exceptions) else isinstance(exc, exceptions)

@@ -1,0 +1,164 @@
+"""Commands of the pipeline change primitives, for a time; then local control is back by itself.
+
+A change lasts for the command's parameter `hold_ms`, or until the command expires. A command with
+a parameter `name` is for the primitives of that name only. `rollback_of` takes a change back.
+Commands never loosen a breaker or a rate: those only become stricter.
+"""
+
+import fnmatch
+from collections.abc import Callable, MutableMapping, Sequence
+from typing import Any, Final
+
+from faultstream.client.backoff import jittered, named
+from faultstream.client.breaker import BreakerState, CircuitBreaker
+from faultstream.client.executor import Executor
+from faultstream.client.fallback import Fallback
+from faultstream.client.handler import Outcome
+from faultstream.client.pool import ResourcePool
+from faultstream.client.retry import Retry, RetryPlan
+from faultstream.client.throttle import Rate, RateLimiter
+from faultstream.client.timeout import Timeout
+from faultstream.core.records import RecoveryCommand
+
+MAX_HOLD_MS: Final = 3_600_000
+MAX_ATTEMPTS: Final = 10
+MAX_TIMEOUT_MS: Final = 600_000
+
+Cache = MutableMapping[str, Any] | Callable[[str], object]
+"""A mapping by string keys, or a function that takes the pattern of keys to forget."""
+
+
+def steer(
+    executor: Executor,
+    *,
+    breaker: CircuitBreaker | Sequence[CircuitBreaker] | None = None,
+    pool: ResourcePool[Any] | Sequence[ResourcePool[Any]] | None = None,
+    timeout: Timeout | Sequence[Timeout] | None = None,
+    fallback: Fallback[Any] | Sequence[Fallback[Any]] | None = None,
+    retry: Retry | Sequence[Retry] | None = None,
+    throttle: RateLimiter | Sequence[RateLimiter] | None = None,
+    cache: Cache | None = None,
+) -> None:
+    """Register a handler for the strategy of each primitive that is given, before `start`.
+
+    circuit_break, pool_increase, timeout_increase, fallback, retry, request_throttle, cache_clear;
+    their parameters are those of topology.yaml.
+    """
+    for strategy, given, change in (
+        ("circuit_break", breaker, _break),
+        ("pool_increase", pool, _widen),
+        ("timeout_increase", timeout, _prolong),
+        ("fallback", fallback, _fall_back),
+        ("retry", retry, _retry),
+        ("request_throttle", throttle, _throttle),
+    ):
+        if given is not None:
+            primitives = list(given) if isinstance(given, Sequence) else [given]
+            executor.handles(strategy)(_handler(executor, primitives, change))
+    if cache is not None:
+        executor.handles("cache_clear")(_clearer(cache))
+
+
+def _handler(
+    executor: Executor,
+    primitives: list[Any],
+    change: Callable[[Any, dict[str, Any], int], str],
+) -> Callable[[RecoveryCommand], Outcome]:
+    def handle(command: RecoveryCommand) -> Outcome:
+        name = command.parameters.get("name")
+        chosen = [one for one in primitives if name is None or one.name == name]
+        if not chosen:
+            return Outcome("not_attempted", f"nothing here is called {name!r}")
+        if command.rollback_of:
+            for one in chosen:
+                _let_go(one)
+            return Outcome("success", "back to local control")
+        left_ms = command.expires_at_ms - executor.now_ms()
+        for_ms = int(command.parameters.get("hold_ms", left_ms))
+        if not 0 < for_ms <= MAX_HOLD_MS:
+            return Outcome("not_attempted", f"hold_ms: expected 1 to {MAX_HOLD_MS}, got {for_ms}")
+        try:
+            done = {one.name or str(at): change(one, command.parameters, for_ms)
+                    for at, one in enumerate(chosen)}  # fmt: skip
+        except (KeyError, TypeError, ValueError) as exc:
+            return Outcome("not_attempted", f"parameters: {type(exc).__name__}: {exc}")
+        refused = [text for text in done.values() if text.startswith("left alone")]
+        message = "; ".join(f"{name}: {text}" for name, text in done.items())
+        details = {"hold_ms": for_ms, "done": done}
+        if not refused:
+            return Outcome("success", message, details)
+        return Outcome("partial" if len(refused) < len(done) else "not_attempted", message, details)
+
+    return handle
+
+
+def _break(breaker: CircuitBreaker, parameters: dict[str, Any], for_ms: int) -> str:
+    open_ms = min(int(parameters.get("open_ms", for_ms)), MAX_HOLD_MS)
+    if not breaker.open_for(open_ms, probes=int(parameters.get("probes", 1))):
+        return f"left alone, it is {breaker.state.value}"
+    if "failure_threshold" in parameters:
+        breaker.tighten(int(parameters["failure_threshold"]), max(for_ms, open_ms))
+    return f"open for {open_ms} ms"
+
+
+def _widen(pool: ResourcePool[Any], parameters: dict[str, Any], for_ms: int) -> str:
+    return f"size {pool.hold(int(parameters['to_size']), for_ms)}"
+
+
+def _prolong(timeout: Timeout, parameters: dict[str, Any], for_ms: int) -> str:
+    limit_ms = max(timeout.limit_ms.local, min(int(parameters["to_ms"]), MAX_TIMEOUT_MS))
+    timeout.limit_ms.hold(limit_ms, for_ms)
+    return f"{limit_ms} ms"
+
+
+def _fall_back(fallback: Fallback[Any], parameters: dict[str, Any], for_ms: int) -> str:
+    ttl_ms = parameters.get("ttl_ms")
+    fallback.force(for_ms, cache_ms=None if ttl_ms is None else int(ttl_ms))
+    return "answers otherwise"
+
+
+def _retry(retry: Retry, parameters: dict[str, Any], for_ms: int) -> str:
+    attempts = max(1, min(int(parameters.get("max_attempts", 3)), MAX_ATTEMPTS))
+    delay_ms = float(parameters.get("delay_ms", 1_000))
+    backoff = named(str(parameters.get("backoff", "exponential")), delay_ms)
+    retry.plan.hold(RetryPlan(attempts, jittered(backoff)), for_ms)
+    return f"{attempts} attempts"
+
+
+def _throttle(throttle: RateLimiter, parameters: dict[str, Any], for_ms: int) -> str:
+    per_minute, burst = float(parameters["per_minute"]), int(parameters.get("burst", 1))
+    if per_minute <= 0 or burst < 1:
+        raise ValueError("per_minute must be above 0 and burst at least 1")
+    local = throttle.rate.local
+    if local is not None:
+        per_minute, burst = min(per_minute, local.per_minute), min(burst, local.burst)
+    throttle.rate.hold(Rate(per_minute, burst), for_ms)
+    return f"{per_minute:g} a minute, {burst} at once"
+
+
+def _let_go(primitive: Any) -> None:
+    match primitive:
+        case CircuitBreaker() if primitive.state is BreakerState.OPEN:
+            primitive.half_open()
+        case ResourcePool() | Fallback():
+            primitive.let_go()
+        case Timeout():
+            primitive.limit_ms.let_go()
+        case Retry():
+            primitive.plan.let_go()
+        case RateLimiter():
+            primitive.rate.let_go()
+
+
+def _clearer(cache: Cache) -> Callable[[RecoveryCommand], Outcome]:
+    def handle(command: RecoveryCommand) -> Outcome:
+        pattern = str(command.parameters.get("pattern", "*"))
+        if not isinstance(cache, MutableMapping):
+            cache(pattern)
+            return Outcome("success", f"cleared {pattern}")
+        gone = [key for key in list(cache) if fnmatch.fnmatchcase(str(key), pattern)]
+        for key in gone:
+            cache.pop(key, None)
+        return Outcome("success", f"cleared {len(gone)} entries", {"entries": len(gone)})
+
+    return handle

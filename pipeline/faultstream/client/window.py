@@ -1,0 +1,91 @@
+"""What the last calls were like: the last N of them, or those of the last N seconds."""
+
+from collections import deque
+from typing import Final, NamedTuple, Protocol
+
+FAILED: Final = 1
+SLOW: Final = 2
+
+
+class Snapshot(NamedTuple):
+    """Counts of a window; a slow failure is in both."""
+
+    calls: int
+    failed: int
+    slow: int
+
+    @property
+    def failure_ratio(self) -> float:
+        """Share of failed calls, 0..1; 0 without calls."""
+        return self.failed / self.calls if self.calls else 0.0
+
+    @property
+    def slow_ratio(self) -> float:
+        """Share of slow calls, 0..1; 0 without calls."""
+        return self.slow / self.calls if self.calls else 0.0
+
+
+class Window(Protocol):
+    """Takes outcomes, bits of FAILED and SLOW."""
+
+    def record(self, outcome: int, now_s: float) -> Snapshot:
+        """Add a call that ended now; what the window holds then."""
+
+    def snapshot(self, now_s: float) -> Snapshot:
+        """What the window holds."""
+
+
+class CountWindow:
+    """The last `size` calls. Constant time, one byte a call."""
+
+    def __init__(self, size: int) -> None:
+        self._outcomes: deque[int] = deque()
+        self._size = size
+        self._failed = 0
+        self._slow = 0
+
+    def record(self, outcome: int, now_s: float) -> Snapshot:
+        """Add a call; the oldest one leaves when it is full."""
+        if len(self._outcomes) == self._size:
+            gone = self._outcomes.popleft()
+            self._failed -= gone & FAILED
+            self._slow -= (gone & SLOW) >> 1
+        self._outcomes.append(outcome)
+        self._failed += outcome & FAILED
+        self._slow += (outcome & SLOW) >> 1
+        return self.snapshot(now_s)
+
+    def snapshot(self, now_s: float) -> Snapshot:  # noqa: ARG002 - the time means nothing here
+        """Counts of the last calls."""
+        return Snapshot(len(self._outcomes), self._failed, self._slow)
+
+
+class TimeWindow:
+    """Calls of the present second and the `seconds` - 1 before it, in buckets of a second."""
+
+    def __init__(self, seconds: int) -> None:
+        self._seconds = seconds
+        self._buckets: deque[list[int]] = deque()
+        self._totals = [0, 0, 0]
+
+    def record(self, outcome: int, now_s: float) -> Snapshot:
+        """Add a call to the bucket of its second."""
+        second = int(now_s)
+        self._evict(second)
+        if not self._buckets or self._buckets[-1][0] != second:
+            self._buckets.append([second, 0, 0, 0])
+        bucket = self._buckets[-1]
+        for place, amount in enumerate((1, outcome & FAILED, (outcome & SLOW) >> 1)):
+            bucket[place + 1] += amount
+            self._totals[place] += amount
+        return Snapshot(*self._totals)
+
+    def snapshot(self, now_s: float) -> Snapshot:
+        """Counts of the seconds in the window."""
+        self._evict(int(now_s))
+        return Snapshot(*self._totals)
+
+    def _evict(self, second: int) -> None:
+        while self._buckets and self._buckets[0][0] <= second - self._seconds:
+            for place, amount in enumerate(self._buckets.popleft()[1:]):
+                self._totals[place] -= amount

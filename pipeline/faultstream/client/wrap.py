@@ -1,0 +1,45 @@
+"""Decorators for functions and coroutine functions alike, from one `call` and one `acall`."""
+
+import functools
+import inspect
+from collections.abc import Awaitable, Callable
+from typing import Any, ParamSpec, Protocol, TypeVar, cast
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Primitive(Protocol):
+    """Something that a call can go through."""
+
+    def call(self, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Call a function through it."""
+
+    async def acall(
+        self, function: Callable[P, Awaitable[R]], /, *args: P.args, **kwargs: P.kwargs
+    ) -> R:
+        """Call a coroutine function through it."""
+
+
+def wrap(primitive: Primitive, function: Callable[P, R]) -> Callable[P, R]:
+    """`function` with each call going through `primitive`."""
+    wrapped: Callable[..., Any]
+    if inspect.iscoroutinefunction(function):
+
+        async def wrapped(*args: P.args, **kwargs: P.kwargs) -> Any:
+            return await primitive.acall(function, *args, **kwargs)
+
+    else:
+
+        def wrapped(*args: P.args, **kwargs: P.kwargs) -> Any:
+            return primitive.call(function, *args, **kwargs)
+
+    return cast("Callable[P, R]", functools.wraps(function)(wrapped))
+
+
+class Decorator:
+    """Mixin: a primitive is a decorator too."""
+
+    def __call__(self: Primitive, function: Callable[P, R]) -> Callable[P, R]:
+        """Decorate a function or coroutine function."""
+        return wrap(self, function)
