@@ -10,7 +10,7 @@ import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from faultstream.config.topology import load
-from faultstream.core.policy import Topology, TopicRole
+from faultstream.core.policy import TopicRole, Topology
 from faultstream.ops import log
 from faultstream.ops.health import Health
 from faultstream.stream import worker
@@ -40,9 +40,7 @@ class CountStage:
         """Always."""
         return True
 
-    def restore(
-        self, partition: int, rows: Mapping[bytes, bytes], ends: Mapping[str, int]
-    ) -> None:
+    def restore(self, partition: int, rows: Mapping[bytes, bytes], ends: Mapping[str, int]) -> None:
         """Load the counts."""
         self.cells.restore(partition, rows, ends)
 
@@ -114,6 +112,4 @@ async def make(health: Health) -> CountStage:
 if __name__ == "__main__":
     log.configure(os.environ.get("FAULTSTREAM_LOG_LEVEL", "info"))
     port = int(os.environ.get("FAULTSTREAM_METRICS_PORT", "0"))
-    sys.exit(
-        asyncio.run(worker.run(make, topology(sys.argv[2]), sys.argv[1], metrics_port=port))
-    )
+    sys.exit(asyncio.run(worker.run(make, topology(sys.argv[2]), sys.argv[1], metrics_port=port)))

@@ -6,9 +6,10 @@ the live state is the stage's.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, cast
 
 from faust.tables.manager import TableManager
+from faust.tables.recovery import Recovery
 from faust.tables.table import Table
 from faust.types import TP
 
@@ -60,8 +61,27 @@ class StateTable(Table):  # type: ignore[type-arg]
         await super().on_recovery_completed(active_tps, standby_tps)
 
 
+class FreshRecovery(Recovery):
+    """Faust's, without the end of an earlier recovery.
+
+    Faust clears that signal only when it next looks at its queue, up to 5 s later. A rebalance
+    within that time would end its recovery at once, with nothing read.
+    """
+
+    def _set_recovery_started(self) -> None:
+        self.signal_recovery_end.clear()
+        super()._set_recovery_started()
+
+
 class QuickTableManager(TableManager):
     """Faust's, without the second that it sleeps for tables added after the start."""
+
+    @property
+    def recovery(self) -> FreshRecovery:
+        """Made on first use, as Faust's."""
+        if self._recovery is None:
+            self._recovery = FreshRecovery(self.app, self, beacon=self.beacon, loop=self.loop)
+        return cast("FreshRecovery", self._recovery)
 
     async def on_start(self) -> None:
         """All tables are declared before the app starts."""

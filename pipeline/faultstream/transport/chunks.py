@@ -10,7 +10,8 @@ lose or repeat records in Faust 0.15:
 * a partition without a commit was left where it stood: it is sought to its beginning;
 * acknowledged offsets were thrown away on revocation: a checkpoint and a commit come first;
 * a failed commit was booked as done: it is tried again;
-* changelogs were replayed a record at a time, up to an end that the embedded broker gives wrong.
+* changelogs were replayed a record at a time, up to an end that the embedded broker gives wrong,
+  and not at all when a rebalance followed another within seconds (changelog.py).
 """
 
 import asyncio
