@@ -7,7 +7,7 @@ SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
-PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input install --quiet --progress-bar off
+PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input install --quiet --no-compile --progress-bar off
 # The first Python that really runs and can make environments (a shim may exist and not run).
 FIND_PYTHON = for p in $(PYTHON) python3.13 python3.12 python3.11 python3; do \
 	if "$$p" -c 'import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' \
