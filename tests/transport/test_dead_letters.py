@@ -86,6 +86,7 @@ async def test_lists_what_was_refused(
     )
     assert found.attempt == 2
     assert found.first_failed_at == wire.rfc3339(NOW_MS)
+    assert found.failed_ms == NOW_MS + 5
 
 
 async def test_foreign_records_do_no_harm(

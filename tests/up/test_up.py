@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from aiokafka import AIOKafkaProducer
 
 from faultstream.ops import child
@@ -26,11 +27,11 @@ READY_S = 90.0
 class Up:
     """One `faultstream up` on free ports, in a folder of its own."""
 
-    def __init__(self, data: Path, *arguments: str) -> None:
+    def __init__(self, data: Path, *arguments: str, env: dict[str, str] | None = None) -> None:
         self.data = data
         argv = [sys.executable, "-m", "faultstream", "up", "--data", str(data)]
         argv += ["--port", "0", "--http-port", "0", *arguments]
-        env = {name: value for name, value in os.environ.items() if "FAULTSTREAM" not in name}
+        env = environment() | (env or {})
         self.out = data.with_suffix(".out")
         with self.out.open("wb") as out:
             self.process = child.spawn(argv, env=env, stdout=out, name="up")
@@ -64,11 +65,13 @@ def up(tmp_path: Path) -> Iterator[Up]:
     child.stop(made.process, grace_s=60)
 
 
-def produce(address: str, value: bytes, count: int) -> None:
+def produce(
+    address: str, value: bytes, count: int, *, topic: str = "faultstream.errors.v1"
+) -> None:
     async def go() -> None:
         async with AIOKafkaProducer(bootstrap_servers=address) as producer:
             for _ in range(count):
-                await producer.send_and_wait("faultstream.errors.v1", value, key=b"orders")
+                await producer.send_and_wait(topic, value, key=b"orders")
 
     asyncio.run(go())
 
@@ -169,11 +172,35 @@ def test_kafka_away_is_3(tmp_path: Path) -> None:
     assert f"no broker of {address} answered" in done.stderr
 
 
+@pytest.mark.kafka
+def test_whole_way_on_apache_kafka(tmp_path: Path, apache_kafka: str, prefix: str) -> None:
+    """With --kafka no broker is started, and the way is the same."""
+    given = yaml.safe_load(Path("topology.yaml").read_text())
+    for policy in given["topics"].values():
+        policy["name"] = f"{prefix}.{policy['name']}"
+    file = tmp_path / "topology.yaml"
+    file.write_text(yaml.safe_dump(given))
+    up = Up(tmp_path / "data", "--kafka", apache_kafka, env={"FAULTSTREAM_TOPOLOGY": str(file)})
+    try:
+        found = up.ready()
+        assert found["kafka"] == apache_kafka
+        assert "kafka" not in found["pids"]
+        value = b'{"service":"orders","layer":"service","error_type":"ConnectionError"}'
+        produce(apache_kafka, value, 5, topic=given["topics"]["errors"]["name"])
+        for table in ("errors", "patterns", "incidents"):
+            until(lambda table=table: up.sql(f"SELECT * FROM {table}"), f"a row in {table}")  # type: ignore[misc]
+    finally:
+        assert child.stop(up.process, grace_s=60) == 0
+
+
+def environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if "FAULTSTREAM" not in name}
+
+
 def call_up(*arguments: str) -> "subprocess.CompletedProcess[str]":
-    env = {name: value for name, value in os.environ.items() if "FAULTSTREAM" not in name}
     return subprocess.run(
         [sys.executable, "-m", "faultstream", "up", *arguments],
-        env=env,
+        env=environment(),
         capture_output=True,
         text=True,
         timeout=90,

@@ -82,7 +82,7 @@ def list_letters(
     found = asyncio.run(_waiting(brokers, topology, _wants(**filters), tail))
     for one in reversed(found[-count:]):
         if sys.stdout.isatty():
-            when = wire.rfc3339(one.time_ms)
+            when = _time(one.failed_ms) or str(one.failed_ms)
             source = f"{one.topic}[{one.original_partition}]@{one.original_offset}"
             click.echo(f"{one.place:<8} {when}  {source}  {one.stage}: {one.reason}")
         else:
@@ -227,7 +227,7 @@ def _wants(
 
     def wants(one: Letter) -> bool:
         return (
-            one.time_ms >= earliest_ms
+            one.failed_ms >= earliest_ms
             and (topic is None or one.topic == topic)
             and (stage is None or one.stage == stage)
             and (error_type is None or one.error_type == error_type)
@@ -240,7 +240,7 @@ def _wants(
 def _summary(one: Letter) -> dict[str, Any]:
     return {
         "letter": one.place,
-        "time": wire.rfc3339(one.time_ms),
+        "failed_at": _time(one.failed_ms),
         "topic": one.topic,
         "partition": one.original_partition,
         "offset": one.original_offset,
@@ -249,7 +249,16 @@ def _summary(one: Letter) -> dict[str, Any]:
         "reason": one.reason,
         "attempt": one.attempt,
         "first_failed_at": one.first_failed_at,
+        "time": _time(one.time_ms),
     }
+
+
+def _time(time_ms: int) -> str | None:
+    """None for a producer's time outside the years that can be written."""
+    try:
+        return wire.rfc3339(time_ms)
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 def _text(value: bytes | None) -> str | None:

@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -22,6 +23,8 @@ if os.getppid() != int(sys.argv[1]):
     os._exit(1)
 os.execvp(sys.argv[2], sys.argv[2:])
 """
+
+_given: set[int] = set()
 
 
 def spawn(
@@ -80,11 +83,20 @@ def kill(process: "subprocess.Popen[bytes]") -> int:
 
 
 def free_port() -> int:
-    """A TCP port on loopback that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A loopback port that is free now and that no call of this process was given before.
+
+    Below the ports that the kernel gives to outgoing connections (32768 and up on Linux), so
+    that none of those takes it before it is listened on.
+
+    Raises:
+        OSError: 1000 drawn ports were all taken.
+    """
+    for _ in range(1000):
+        port = random.randrange(20_000, 32_000)  # noqa: S311 - to avoid others, not to hide
+        if port not in _given and is_free(port):
+            _given.add(port)
+            return port
+    raise OSError("no free port between 20000 and 32000 on 127.0.0.1")
 
 
 def is_free(port: int) -> bool:

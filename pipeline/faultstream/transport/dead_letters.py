@@ -21,11 +21,11 @@ from faultstream.transport.scan import low_ends, scan
 
 PREFIX: Final = "x-faultstream-"
 REPLAYED: Final = "replayed"
-GROUP: Final = "faultstream-dead-letters"
 
 
 class Letter(msgspec.Struct, kw_only=True):
     """One refused record. Times are milliseconds since the epoch; `headers` are all it has.
+    `group` is the consumer group that refused it.
 
     `attempt` counts how often the record was refused, over all replays.
     """
@@ -40,11 +40,14 @@ class Letter(msgspec.Struct, kw_only=True):
     original_partition: int
     original_offset: int
     original_ms: int
+    group: str
     stage: str
     error_type: str
     reason: str
     attempt: int
     first_failed_at: str
+    failed_ms: int
+    """When it was refused last; the record's own time when the headers do not say."""
     replay_of: str
     """The place of the letter that this record marks as replayed; "" for a letter."""
 
@@ -81,13 +84,22 @@ def letter(record: ConsumerRecord) -> Letter:
         original_partition=_number(last("original-partition")),
         original_offset=_number(last("original-offset")),
         original_ms=_number(last("original-timestamp")),
+        group=last("consumer-group"),
         stage=last("stage"),
         error_type=last("error-type"),
         reason=last("error-message"),
         attempt=max([len(attempts), *map(_number, attempts)]),
         first_failed_at=ours.get("first-failed-at", [""])[0],
+        failed_ms=_moment(last("last-failed-at"), record.timestamp),
         replay_of=last("replay-of") if last("stage") == REPLAYED else "",
     )
+
+
+def _moment(text: str, otherwise: int) -> int:
+    try:
+        return wire.parse_time(text)
+    except (ValueError, OverflowError):
+        return otherwise
 
 
 def _number(text: str) -> int:
@@ -110,9 +122,9 @@ async def read(
 async def waiting(
     brokers: str, topology: Topology, wants: Callable[[Letter], bool], *, tail: int | None = None
 ) -> list[Letter]:
-    """Letters that `wants` takes and that were not replayed, oldest first, without their values.
+    """Letters that `wants` takes and that were not replayed, the first refused first.
 
-    Values are left out because a letter may have 12 MB; `fetch` brings one.
+    Their values are left out because a letter may have 12 MB; `fetch` brings one.
     """
     found: dict[str, Letter] = {}
     async for one in read(brokers, topology, tail=tail):
@@ -121,7 +133,7 @@ async def waiting(
         elif wants(one):
             one.value = None
             found[one.place] = one
-    return sorted(found.values(), key=lambda one: (one.time_ms, one.partition, one.offset))
+    return sorted(found.values(), key=lambda one: (one.failed_ms, one.partition, one.offset))
 
 
 async def fetch(brokers: str, topology: Topology, place: str) -> Letter | None:
@@ -210,7 +222,7 @@ def _mark(one: Letter, now_ms: int) -> Sequence[tuple[str, bytes]]:
         "original-partition": str(one.original_partition),
         "original-offset": str(one.original_offset),
         "original-timestamp": str(one.original_ms),
-        "consumer-group": GROUP,
+        "consumer-group": one.group,
         "stage": REPLAYED,
         "error-type": one.error_type,
         "error-message": one.reason,
