@@ -27,6 +27,7 @@ from faultstream.core.operate import operate
 from faultstream.core.orchestrate import Output, Turn, answer, proceed, watch
 from faultstream.core.policy import Topology
 from faultstream.core.records import Attempt, Control, Incident, Pattern, RecoveryResult
+from faultstream.core.strategy import complete
 
 Input = Pattern | RecoveryResult | Control | Tick
 
@@ -40,6 +41,9 @@ class Respond:
     """
 
     def __init__(self, topology: Topology) -> None:
+        """Raises msgspec.ValidationError for strategy parameters that `check` refuses."""
+        for name, policy in topology.strategies.items():
+            complete(name, policy.parameters)
         self._topology = topology
 
     def new(self, environment: str) -> EnvironmentState:

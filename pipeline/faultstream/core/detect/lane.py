@@ -48,6 +48,11 @@ class Judge:
                 self._close_due(state, lane, number, out)
                 self._settle(state, lane, lane.pending.pop(number), out)
             self._close_due(state, lane, boundary, out)
+            if lane.withdrawn:
+                settled_ms = boundary * self._slot_ms - self._bucket_ms
+                lane.withdrawn = {
+                    name: one for name, one in lane.withdrawn.items() if one.anchor_ms > settled_ms
+                }
         if lane.dirty or advanced:
             self._speculate(state, lane, as_of_ms, out, everything=advanced)
             lane.dirty.clear()
@@ -55,6 +60,13 @@ class Judge:
         if as_of_ms >= lane.update_at:
             self._update(state, lane, as_of_ms, out)
         return out
+
+    def forgettable(self, lane: Lane, boundary: int) -> bool:
+        """Whether a new lane would behave in the same way from slot `boundary` on."""
+        if lane.pending or lane.open:
+            return False
+        last = lane.recent[-1].number if lane.recent else -FAR
+        return (boundary - last) * self._slot_ms > self.memory_ms
 
     def _settle(self, state: ServiceState, lane: Lane, slot: Slot, out: list[Pattern]) -> None:
         recent = lane.recent

@@ -31,7 +31,7 @@ DETECTORS: Final[tuple[type[Detector], ...]] = (
 )
 """Every detector there is; one file and one line here make a new one."""
 
-MAX_EXPERIMENTS: Final = 8
+MAX_EXPERIMENTS: Final = 16
 _OTHER_EXPERIMENTS: Final = "others"
 
 
@@ -110,7 +110,7 @@ class Detect:
         boundary = max(state.settled, watermark_ms // self._slot_ms)
         for lane in tuple(state.lanes.values()):
             changed += self._judge.lane(state, lane, boundary, watermark_ms + self._lateness_ms)
-            if lane is not state.main and not (lane.pending or lane.open):
+            if lane is not state.main and self._judge.forgettable(lane, boundary):
                 del state.lanes[lane.experiment_id]
         state.settled = boundary
         return changed

@@ -35,11 +35,11 @@ class Lane:
 
     `recent` are settled slots, ascending; `pending` may still change. `episodes` are folded from
     settled slots, `published` is what the world was told, both by kind and key. `ended` keeps
-    the last slot of each key's previous episode.
+    the last slot of each key's previous episode, `withdrawn` what may still be said again.
     """
 
     __slots__ = ("baseline", "dirty", "dirty_from", "ended", "episodes", "experiment_id",
-                 "pending", "published", "recent", "update_at")  # fmt: skip
+                 "pending", "published", "recent", "update_at", "withdrawn")  # fmt: skip
 
     def __init__(self, experiment_id: str, baseline: Baseline) -> None:
         self.experiment_id = experiment_id
@@ -49,6 +49,7 @@ class Lane:
         self.episodes: dict[PatternKind, dict[str, Episode]] = {}
         self.published: dict[PatternKind, dict[str, Published]] = {}
         self.ended: dict[str, int] = {}
+        self.withdrawn: dict[str, Published] = {}
         self.dirty: set[str] = set()
         self.dirty_from = FAR
         self.update_at = FAR
@@ -118,6 +119,7 @@ class _SavedLane(msgspec.Struct, array_like=True):
     dirty: list[str]
     dirty_from: int
     update_at: int
+    withdrawn: dict[str, Published]
 
 
 class _SavedState(msgspec.Struct, array_like=True):
@@ -169,6 +171,7 @@ def save(state: ServiceState) -> bytes:
             sorted(lane.dirty),
             lane.dirty_from,
             lane.update_at,
+            lane.withdrawn,
         )
         for lane in state.lanes.values()
     ]
@@ -218,6 +221,7 @@ def load(raw: bytes, policy: BurstPolicy) -> ServiceState:
         lane.dirty = set(one.dirty)
         lane.dirty_from = one.dirty_from
         lane.update_at = one.update_at
+        lane.withdrawn = one.withdrawn
         state.lanes[one.experiment_id] = lane
     state.main = state.lanes[""]
     return state

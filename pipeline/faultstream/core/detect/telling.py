@@ -28,10 +28,12 @@ class Telling:
         self, state: ServiceState, lane: Lane, episode: Episode, as_of_ms: int, rate: float
     ) -> tuple[Pattern, Published]:
         """The first revision, and the note that it was published."""
+        pattern_id = self._id(state, lane, episode.kind, episode.key, episode.anchor_ms)
+        before = lane.withdrawn.pop(pattern_id, None)
         told = Published(
-            self._id(state, lane, episode.kind, episode.key, episode.anchor_ms),
+            pattern_id,
             episode.anchor_ms,
-            1,
+            1 if before is None else before.revision + 1,
             as_of_ms,
             episode.count,
             rate,
@@ -70,10 +72,12 @@ class Telling:
         kind: PatternKind | None = None,
         key: str = "",
     ) -> Pattern:
-        """Takes back an opening that later arrivals refuted."""
+        """Takes back an opening that later arrivals refuted; it may be said again."""
+        told.revision += 1
+        lane.withdrawn[told.pattern_id] = told
         return Pattern(
             pattern_id=told.pattern_id,
-            revision=told.revision + 1,
+            revision=told.revision,
             kind=kind or (episode.kind if episode is not None else "recurring"),
             state="closed",
             environment=state.environment,
