@@ -37,6 +37,12 @@ VARIABLES: Final = (
         "Characters with a meaning in an address are percent-encoded.",
         secret=True,
     ),
+    Variable(
+        "CLICKHOUSE_RECORDER_PASSWORD",
+        "",
+        "Password of the user `recorder` of the embedded engine, read by `faultstream engine`.",
+        secret=True,
+    ),
     Variable("TOPOLOGY", "", "Path of topology.yaml; the one in the package when empty."),
     Variable("DATA", ".faultstream", "Folder for local state and for the embedded services."),
     Variable(
