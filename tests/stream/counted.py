@@ -44,16 +44,15 @@ class Counted:
     async def produce(self, count: int, *, value: bytes = b"x" * 200) -> None:
         """`count` more records, keys in turn, evenly over the partitions."""
         async with AIOKafkaProducer(bootstrap_servers=self.brokers, linger_ms=5) as producer:
-            futures = []
-            for number in range(self.produced, self.produced + count):
-                futures.append(
-                    await producer.send(
-                        self.topic,
-                        value,
-                        key=b"k%d" % (number % KEYS),
-                        partition=number % self.partitions,
-                    )
+            futures = [
+                await producer.send(
+                    self.topic,
+                    value,
+                    key=b"k%d" % (number % KEYS),
+                    partition=number % self.partitions,
                 )
+                for number in range(self.produced, self.produced + count)
+            ]
             await asyncio.gather(*futures)
         self.produced += count
 

@@ -5,7 +5,7 @@ import os
 import random
 import signal
 import subprocess
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,11 +18,11 @@ from tests.until import until, until_async
 
 
 @pytest.fixture
-async def counted(broker: str, prefix: str, tmp_path: Path) -> AsyncIterator[Counted]:
+async def counted(broker: str, prefix: str, tmp_path: Path) -> Counted:
     """Topics without records, on each broker."""
     made = Counted(broker, prefix, tmp_path)
     await made.create()
-    yield made
+    return made
 
 
 @pytest.fixture

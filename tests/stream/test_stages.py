@@ -1,0 +1,210 @@
+"""detect, respond and notify without a broker: every record has one outcome, replays none."""
+
+import pytest
+
+from faultstream import wire
+from faultstream.config.topology import load
+from faultstream.core import signing
+from faultstream.core.records import Control, Notification, Pattern, RecoveryCommand
+from faultstream.stream.detect import DetectStage
+from faultstream.stream.notify import NotifyStage
+from faultstream.stream.respond import RespondStage
+from faultstream.stream.stage import Effects, Output, Source
+from tests.stream.records import Raw, errors
+
+NOW = 1_800_000_000_000
+ERRORS = Source("errors", "faultstream.errors.v1", 0)
+PATTERNS = Source("patterns", "faultstream.patterns.v1", 0)
+KEY = b"0123456789abcdef"
+
+
+def _detect() -> DetectStage:
+    stage = DetectStage(load(None))
+    stage.restore(0, {}, {})
+    return stage
+
+
+def _rows(stage: DetectStage | RespondStage | NotifyStage) -> dict[bytes, bytes]:
+    rows = stage.snapshot()[0]
+    stage.saved()
+    return {key: value for key, value in rows if value is not None}
+
+
+def test_detect_counts_every_record_once() -> None:
+    """Tallied, duplicate and refused add up to what was handed over; a replay is all duplicate."""
+    stage = _detect()
+    records = [*errors(5), Raw(5, b"\xff"), Raw(6, None), *errors(2, first=7)]
+    effects = stage.take(ERRORS, records, NOW)
+    assert effects.outcomes["tallied"] == 7
+    assert [(refusal.record.offset, refusal.stage) for refusal in effects.refusals] == [
+        (5, "decode"),
+        (6, "decode"),
+    ]
+    again = stage.take(ERRORS, records, NOW)
+    assert +again.outcomes == {"duplicate": 9}
+    assert not again.refusals
+    assert not again.outputs
+
+
+def test_detect_after_a_crash() -> None:
+    """From the saved rows a new worker skips what they cover, refused records too, and counts
+    the rest."""
+    stage = _detect()
+    stage.take(ERRORS, [*errors(3), Raw(3, b"\xff")], NOW)
+    rows = _rows(stage)
+    fresh = DetectStage(load(None))
+    fresh.restore(0, rows, {ERRORS.topic: 9})
+    effects = fresh.take(ERRORS, [*errors(3), Raw(3, b"\xff"), *errors(1, first=4)], NOW)
+    assert +effects.outcomes == {"duplicate": 4, "tallied": 1}
+    assert not effects.refusals
+
+
+def test_detect_with_half_a_checkpoint() -> None:
+    """Keys that were written without the mark skip their own records; the others count theirs."""
+    stage = _detect()
+    records = [*errors(2, service="a"), *errors(2, first=2, service="b")]
+    stage.take(ERRORS, records, NOW)
+    rows = _rows(stage)
+    half = {key: value for key, value in rows.items() if key == b"production\na"}
+    assert len(half) == 1
+    fresh = DetectStage(load(None))
+    fresh.restore(0, half, {ERRORS.topic: 9})
+    assert +fresh.take(ERRORS, records, NOW).outcomes == {"duplicate": 2, "tallied": 2}
+
+
+def test_a_bug_is_a_dead_letter(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What our own code raises for a record does not stop the others, and is marked as a bug."""
+    stage = _detect()
+    observe = stage._detect.observe
+
+    def fragile(*args: object) -> bool:
+        if args[3] == "boom":
+            raise KeyError("boom")
+        return observe(*args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(stage._detect, "observe", fragile)
+    bad = Raw(1, wire.dumps({"service": "s", "error_type": "E", "event_id": "boom"}))
+    effects = stage.take(ERRORS, [*errors(1), bad, *errors(1, first=2)], NOW)
+    assert effects.outcomes["tallied"] == 2
+    assert [(refusal.error_type, refusal.bug) for refusal in effects.refusals] == [
+        ("KeyError", True)
+    ]
+
+
+def _patterns() -> list[Raw]:
+    effects = _detect().take(ERRORS, errors(8), NOW)
+    assert effects.outputs
+    return [Raw(offset, output.value) for offset, output in enumerate(effects.outputs)]
+
+
+def _respond() -> RespondStage:
+    stage = RespondStage(load(None), key=KEY, key_id="k1")
+    stage.restore(0, {}, {})
+    return stage
+
+
+def _commands(effects: Effects) -> list[Output]:
+    return [output for output in effects.outputs if output.role == "commands"]
+
+
+def test_respond_signs_commands() -> None:
+    """A pattern leads to a command for the service, with a signature over its bytes."""
+    stage = _respond()
+    effects = stage.take(PATTERNS, _patterns(), NOW)
+    found = _commands(effects) or _commands(stage.tick(NOW + 1_000))
+    assert found
+    command = wire.decode(RecoveryCommand, found[0].value)
+    headers = dict(found[0].headers)
+    assert found[0].key == b"orders"
+    assert command.target.service == "orders"
+    assert headers["ce_id"] == command.command_id.encode()
+    assert headers["faultstream-key-id"] == b"k1"
+    signature = headers["faultstream-signature"].decode()
+    assert signing.verify(found[0].value, signature, KEY)
+
+
+def test_respond_replay_changes_nothing() -> None:
+    """After a crash a replay gives duplicates and no second command."""
+    stage = _respond()
+    patterns = _patterns()
+    stage.take(PATTERNS, patterns, NOW)
+    fresh = RespondStage(load(None), key=KEY, key_id="k1")
+    fresh.restore(0, _rows(stage), {PATTERNS.topic: 99})
+    effects = fresh.take(PATTERNS, patterns, NOW)
+    assert +effects.outcomes == {"duplicate": len(patterns)}
+    assert not effects.outputs
+
+
+def test_respond_is_paused_by_control() -> None:
+    """A pause that stood on the control topic holds for environments seen for the first time
+    after it."""
+    stage = _respond()
+    stage.control(Control(control_id="c", kind="pause", subject="production", set_at_ms=NOW - 1))
+    assert not _commands(stage.take(PATTERNS, _patterns(), NOW))
+    assert not _commands(stage.tick(NOW + 1_000))
+
+
+def test_respond_refuses_what_is_no_pattern() -> None:
+    """Bytes that are no pattern are refused; the others go on."""
+    effects = _respond().take(PATTERNS, [Raw(0, b"[]"), Raw(1, b'{"kind": 3}')], NOW)
+    assert [refusal.stage for refusal in effects.refusals] == ["decode", "validate"]
+
+
+def _notification(number: int) -> bytes:
+    return wire.encode(
+        Notification(
+            notification_id=f"n{number}",
+            group="g",
+            level="info",
+            title="t",
+            environment="production",
+            created_at_ms=NOW,
+        )
+    )
+
+
+async def _ours() -> bool:
+    return True
+
+
+async def test_notify_delivers_once() -> None:
+    """A notification goes out once, also when it was published twice or the worker restarts."""
+    told: list[str] = []
+
+    async def deliver(notification: Notification) -> None:
+        told.append(notification.notification_id)
+
+    source = Source("notifications", "faultstream.notifications.v1", 0)
+    stage = NotifyStage(deliver)
+    stage.restore(0, {}, {})
+    effects = stage.take(source, [Raw(0, _notification(1)), Raw(1, _notification(1))], NOW)
+    assert +effects.outcomes == {"tallied": 1, "duplicate": 1}
+    assert stage.eager()
+    assert await stage.settle(_ours)
+    fresh = NotifyStage(deliver)
+    fresh.restore(0, _rows(stage), {source.topic: 9})
+    assert +fresh.take(source, [Raw(2, _notification(1))], NOW).outcomes == {"duplicate": 1}
+    assert not fresh.eager()
+    assert told == ["n1"]
+
+
+async def test_notify_goes_on_when_a_channel_fails() -> None:
+    """What a channel gave up on does not hold up what comes after it."""
+    told: list[str] = []
+
+    async def deliver(notification: Notification) -> None:
+        if notification.notification_id == "n1":
+            raise OSError("no route")
+        told.append(notification.notification_id)
+
+    stage = NotifyStage(deliver)
+    stage.restore(0, {}, {})
+    source = Source("notifications", "faultstream.notifications.v1", 0)
+    stage.take(source, [Raw(0, _notification(1)), Raw(1, _notification(2))], NOW)
+    assert await stage.settle(_ours)
+    assert told == ["n2"]
+
+
+def test_patterns_read_back() -> None:
+    """What detect publishes is what respond reads."""
+    assert all(wire.decode(Pattern, record.value).service == "orders" for record in _patterns())
