@@ -19,6 +19,7 @@ from faultstream.core.frames import (
     frame_name,
     in_app,
     is_plumbing,
+    is_test,
     plain_type,
     without_recursion,
 )
@@ -26,11 +27,21 @@ from faultstream.core.group import FINGERPRINT_VERSION
 from faultstream.core.template import template
 
 DEFAULT: Final = "{{ default }}"
-MAX_APP_FRAMES: Final = 12
-"""Innermost application frames that count; further out is how the program came there."""
+MAX_APP_FRAMES: Final = 3
+"""Innermost application frames that count: where it broke and from where that was called. One
+fault is reached in many ways, so frames further out would divide it; two callers keep different
+faults at one throwing place apart."""
 MAX_CHAIN: Final = 8
 
-_ONE_NUMBER: Final = re.compile(r"<(?:hex|float|size|duration)>")
+# Which kind a value looks like depends on its digits and letters: one kind for the fingerprint.
+_KINDS: Final = re.compile(r"<(?:hex|float|size|duration|version|id|ip|host|uuid|who|int)>(?:<int>)*")
+# What stands behind `key=` is a value, unless the key is about what went wrong.
+_PAIR: Final = re.compile(
+    r"(?i)((?<![a-z_.-])(?!(?:\w{0,40}_)?(?:err|error|errno|reason|cause|msg|message|status|code|state"
+    r"|type|kind|level|exception|result|fault|desc|description|detail|method|op|operation|action"
+    r"|event|phase|stage|error_?code|status_?code)=)[a-z][a-z0-9_.-]{0,40}= ?)"
+    r"(?:\"[^\"]{0,256}\"|'[^']{0,256}'|[^\s,;()\[\]{}\"']{1,256})"
+)
 
 
 class Part(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -53,6 +64,10 @@ class Fingerprint(msgspec.Struct, frozen=True):
     version: str = FINGERPRINT_VERSION
 
 
+def _shape(text: str) -> str:
+    return _KINDS.sub("<value>", _PAIR.sub(r"\1<value>", text))
+
+
 def _digest(parts: Sequence[Part]) -> str:
     digest = hashlib.blake2b(FINGERPRINT_VERSION.encode(), digest_size=16)
     for part in parts:
@@ -63,12 +78,19 @@ def _digest(parts: Sequence[Part]) -> str:
     return digest.hexdigest()
 
 
-def _frames(frames: Sequence[Frame], *, only_app: bool) -> list[str]:
-    chosen = [frame for frame in frames if not is_plumbing(frame)]
-    if only_app:
-        chosen = [frame for frame in chosen if in_app(frame)]
+def _frames(frames: Sequence[Frame]) -> list[str]:
+    """All frames but those of proxies and runtimes, outermost first."""
+    return without_recursion([frame_name(frame) for frame in frames if not is_plumbing(frame)])
+
+
+def _app_frames(frames: Sequence[Frame]) -> tuple[list[str], bool]:
+    """The innermost frames of the application, else of all; and whether they are its own."""
+    own = [frame for frame in frames if not is_plumbing(frame)]
+    mine = [frame for frame in own if in_app(frame)]
+    chosen = mine or own
+    chosen = [frame for frame in chosen if not is_test(frame)] or chosen
     names = without_recursion([frame_name(frame) for frame in chosen])
-    return names[-MAX_APP_FRAMES:] if only_app else names
+    return names[-MAX_APP_FRAMES:], bool(mine)
 
 
 def _default_parts(
@@ -84,10 +106,10 @@ def _default_parts(
         return parts
     if event.frames:
         parts.append(Part("frames", (), counts=False, hint="nothing but plumbing"))
-    shape = _ONE_NUMBER.sub("<int>", text)
+    shape = _shape(text)
     parts.append(Part("message", (shape,), counts=bool(shape), hint="" if shape else "empty"))
     for cause in event.causes[-1:]:
-        parts.append(Part("cause", (_ONE_NUMBER.sub("<int>", template(cause.message)),)))
+        parts.append(Part("cause", (_shape(template(cause.message)),)))
     if not shape and (event.operation or event.function):
         place = (event.operation, event.function)
         parts.append(Part("place", place, hint="no message, no frames"))
@@ -100,10 +122,10 @@ def fingerprint(event: ErrorEvent, text: str) -> Fingerprint:
     Two events with equal fingerprints are one problem; so are two whose `system` variants are
     equal, which keeps groups together when frames change from library to application.
     """
-    system_frames = _frames(event.frames, only_app=False)
-    app_frames = _frames(event.frames, only_app=True)
-    variant = "application" if app_frames else "all (none of the application)"
-    parts = _default_parts(event, text, app_frames or system_frames, variant=variant)
+    system_frames = _frames(event.frames)
+    app_frames, own = _app_frames(event.frames)
+    variant = "innermost application" if own else "innermost (none of the application)"
+    parts = _default_parts(event, text, app_frames, variant=variant)
     system = _default_parts(event, text, system_frames, variant="all")
     given = tuple(event.fingerprint)
     if given and given != (DEFAULT,):

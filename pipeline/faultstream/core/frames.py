@@ -65,6 +65,10 @@ _PLUMBING: Final = re.compile(
     r"|asyncio(?:\.|$)|concurrent\.futures|runpy$|importlib\b|contextlib$|functools$|runtime$"
     r"|node:internal|internal/)|\.GeneratedMethodAccessor|^\$Proxy|LambdaForm"
 )
+_TEST: Final = re.compile(
+    r"(?:^|[.$_])(?:[Tt]ests?|Test[A-Z]\w{0,100}|test_\w{1,100}|\w{1,100}(?:Tests?|TestCase|Spec|_test"
+    r"|_spec))(?:[.$]|$)|\.junit\."
+)
 _LIBRARY_MODULE: Final = re.compile(
     r"^(?:javax?|jdk|sun|com\.sun|kotlinx?|scala|groovy|clojure|android|androidx|dalvik"
     r"|org\.(?:springframework|apache|hibernate|eclipse|jboss|junit|mockito|slf4j|aspectj|postgresql)"
@@ -138,6 +142,11 @@ def in_app(frame: Frame) -> bool:
 def is_plumbing(frame: Frame) -> bool:
     """Frames of runtimes and proxies that come and go with versions and never are the place."""
     return bool(frame.module) and _PLUMBING.search(frame.module) is not None
+
+
+def is_test(frame: Frame) -> bool:
+    """Frames of test cases: callers, of which a fault may have many."""
+    return bool(frame.module) and _TEST.search(frame.module) is not None
 
 
 def without_recursion(names: Sequence[str]) -> list[str]:

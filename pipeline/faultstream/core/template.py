@@ -49,7 +49,7 @@ _PATTERNS: Final = (
     ("time", r"(?<![0-9:])[0-9]{1,2}:[0-9]{2}:[0-9]{2}(?:[.,:][0-9]{1,9})?(?![0-9:])"),
     ("mac", r"(?<![0-9A-Fa-f:])(?:[0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}(?![0-9A-Fa-f:])"),
     ("ip", r"(?<![0-9.])/?[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?:/[0-9]{1,2}(?![0-9]))?(?::[0-9]{1,5})?"
-           r"(?![0-9.]?[0-9])"
+           r"(?![0-9.]?[0-9]|[-.]{0,2}[A-Za-z])"
            r"|\[(?:[0-9A-Fa-f]{0,4}:){2,8}[0-9A-Fa-f]{0,4}(?:%\w{1,16})?\](?::[0-9]{1,5})?"
            r"|(?<![0-9A-Za-z:.])(?:(?:[0-9A-Fa-f]{1,4}:){3,7}|(?:[0-9A-Fa-f]{1,4}:){1,6}:|::)"
            r"(?:[0-9A-Fa-f]{1,4}:){0,6}[0-9A-Fa-f]{0,4}(?:%\w{1,16})?(?![0-9A-Za-z:])"),
@@ -57,13 +57,14 @@ _PATTERNS: Final = (
              r"\.[A-Za-z]{1,10}\b|(?<![A-Za-z0-9])[A-Za-z]:\\[^\s\"'<>|:*?]+"),
     ("host", r"(?<![\w.@-])(?:[A-Za-z0-9][A-Za-z0-9_-]{0,62}\.){1,8}(?:" + _TLD +
              r")(?::[0-9]{1,5})?(?![\w-]|\.[\w])|(?<!\w)localhost(?!\w)(?::[0-9]{1,5})?"),
-    ("hex", r"(?<![A-Za-z0-9])(?:0[xX][0-9A-Fa-f]+|(?=[A-Fa-f]{0,64}[0-9])(?=[0-9]{0,64}[A-Fa-f])[0-9A-Fa-f]{7,128})"
+    ("hex", r"(?<![A-Za-z0-9])(?:0[xX][0-9A-Fa-f]+|(?=[A-Fa-f]{0,64}[0-9])(?=[0-9]{0,64}[A-Fa-f])[0-9A-Fa-f]{7,128}|[A-Fa-f]{8,128})"
             r"(?![A-Za-z0-9])"),
     ("id", r"(?<![A-Za-z0-9_-])(?=[A-Za-z_-]{0,64}[0-9][A-Za-z_-]{0,64}[0-9])"
            r"(?=[0-9_-]{0,64}[A-Za-z])[A-Za-z0-9_-]{20,256}(?![A-Za-z0-9_-])"),
     ("size", r"(?<![\w.])-?[0-9]+(?:[.,][0-9]+)*(?:[kKMGTP]i?[Bb]|bytes|[Bb])(?![A-Za-z])"),
     ("duration", r"(?<![\w.])-?[0-9]+(?:\.[0-9]+)?(?:ns|us|µs|ms|s|secs?|m|mins?|h|hrs?)"
                  r"(?![A-Za-z])"),
+    ("version", r"(?<![A-Za-z0-9.])v?[0-9]+(?:\.[0-9]+){2,8}(?![0-9A-Za-z])"),
     ("float", r"(?<![A-Za-z0-9.])[-+]?[0-9]+\.[0-9]+(?:[eE][-+]?[0-9]+)?(?![0-9.]?[0-9A-Za-z])"),
     ("int", r"(?<![A-Za-z0-9])-?[0-9]+(?![A-Za-z0-9])|[0-9]+"),
 )  # fmt: skip
@@ -77,6 +78,21 @@ _DATE_WORDS: Final = re.compile(
 _UNIT_WORDS: Final = re.compile(
     r"<(?:int|float)> (?:(?P<duration>ns|us|ms|msecs?|millis(?:econds?)?|secs?|seconds?|minutes?"
     r"|mins?|hours?|days?)|(?P<size>[kKMGTP]i?[Bb]|bytes?))(?![A-Za-z])"
+)
+# One name made of several values, and a place in a file system of any kind.
+_COMPOUND: Final = re.compile(r"([(\[{'\"]{0,2})[\w.~@+#-]{4,256}([)\]}'\",.;:!?]{0,3})")
+# Who is meant: the word behind `user` and the like, and the one between `for` and an address.
+_WHO: Final = re.compile(
+    r"\b((?:[Uu]ser(?:name)?|[Aa]ccount|[Ll]ogin|USER) (?:name )?)"
+    r"(?!(?:unknown|is|was|not|has|have|had|with|does|did|can|could|cannot|must|may|will|should"
+    r"|already|exists?|account|name|agent|id|in|for|by|from|to|on|at|of|and|or|as|via|login|logged"
+    r"|session|input|data|role|roles|error|failed|failure|denied|locked|disabled|expired|request"
+    r"|requests|rate|limit|service|settings|profile|info|interface|defined|mode|space|found"
+    r"|authentication|authorization|auth|token|password|permissions?|type|group|level)\b|<)"
+    r"[^\s,;:()\[\]{}]{1,64}"
+    r"|\b(for )(?!<)[^\s,;:()\[\]{}]{1,64}(?= from <(?:ip|host)>)"
+    r"|\b(?<=[a-z])((?:user|login|username|account|owner)=)(?!<)[^\s,;()\[\]{}]{1,64}"
+    r"|(?<![A-Za-z])((?:user|login|username|account|owner)=)(?!<)[^\s,;()\[\]{}]{1,64}"
 )
 _LISTED: Final = re.compile(r"(<[a-z]+>)(?:(?:, ?| |;|\|)\1)+")
 
@@ -160,8 +176,18 @@ def _unit(match: re.Match[str]) -> str:
     return f"<{match.lastgroup}>"
 
 
+def _who(match: re.Match[str]) -> str:
+    return f"{match[match.lastindex or 0]}<who>"
+
+
 def _word(word: str) -> str:
-    named = _VALUE.sub(_name, word)
+    named, count = _VALUE.subn(_name, word)
+    if count >= 2:
+        whole = _COMPOUND.fullmatch(word)
+        if whole is not None:
+            named = f"{whole[1]}<id>{whole[2]}"
+    if count and "=" not in named and named.count("/") + named.count("\\") >= 2:
+        named = "<path>"
     if len(word) <= _MEMO_CHARS:
         if len(_words) >= _MEMO_ENTRIES:
             _words.clear()
@@ -181,6 +207,8 @@ def parameterise(text: str) -> str:
             named = _DATE_WORDS.sub("<date>", named)
         named = _UNIT_WORDS.sub(_unit, named)
         named = _LISTED.sub(r"\1", named)
+    if "ser" in named or "ccount" in named or "ogin" in named or " from <" in named:
+        named = _WHO.sub(_who, named)
     return named if named.isascii() else named.translate(_CODE_BACK)
 
 
