@@ -1,5 +1,6 @@
 """The command line: its list, its help, and its exit codes."""
 
+import importlib
 import importlib.util
 import subprocess
 import sys
@@ -10,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from faultstream import __version__
-from faultstream.cli import COMMANDS, Commands, main
+from faultstream.cli import COMMANDS, UNREACHABLE, Commands, main
 from faultstream.config.errors import ConfigError
 
 NAMES = [name for section in COMMANDS.values() for name in section]
@@ -68,6 +69,19 @@ def test_known_errors_have_exit_codes(error: Exception, code: int, message: str)
 
     result = CliRunner().invoke(group, ["check"])
     assert (result.exit_code, result.stderr) == (code, message)
+
+
+@pytest.mark.parametrize("name", sorted(UNREACHABLE))
+def test_drivers_still_call_their_errors_so(name: str) -> None:
+    """The errors known by name exist, and one of them is exit code 3."""
+    module, _, kind = name.rpartition(".")
+    error = getattr(importlib.import_module(module), kind)("no broker")
+
+    @click.group(cls=Commands)
+    def group() -> None:
+        raise error
+
+    assert CliRunner().invoke(group, ["check"]).exit_code == 3
 
 
 def test_any_other_error_is_ours() -> None:

@@ -15,7 +15,7 @@ from faultstream import __version__
 from faultstream.config.errors import ConfigError
 
 EXIT_USAGE: Final = 2
-EXIT_UNREACHABLE: Final = 3
+EXITUNREACHABLE: Final = 3
 
 # Section -> command -> what it does. The order is the one in which a newcomer needs them.
 COMMANDS: Final[dict[str, dict[str, str]]] = {
@@ -41,14 +41,14 @@ COMMANDS: Final[dict[str, dict[str, str]]] = {
     },
 }
 
-# What means "cannot reach it", by full name, so that no driver is imported to find out.
-_UNREACHABLE: Final = frozenset(
+# What means "cannot reach it" beside ConnectionError, by full name, so that no driver is imported
+# to find out.
+UNREACHABLE: Final = frozenset(
     {
         "aiokafka.errors.KafkaConnectionError",
         "aiokafka.errors.KafkaTimeoutError",
         "aiokafka.errors.NodeNotReadyError",
         "clickhouse_connect.driver.exceptions.OperationalError",
-        "faultstream.analytics.recorder.SinkAway",
     }
 )
 
@@ -104,13 +104,13 @@ class Commands(click.Group):
             raise
         except Exception as exc:
             if _is_unreachable(exc):
-                raise _Failure(f"cannot reach it: {exc}", EXIT_UNREACHABLE) from exc
+                raise _Failure(f"cannot reach it: {exc}", EXITUNREACHABLE) from exc
             raise
 
 
 def _is_unreachable(exc: BaseException) -> bool:
     names = {f"{kind.__module__}.{kind.__qualname__}" for kind in type(exc).__mro__}
-    return isinstance(exc, ConnectionError) or bool(names & _UNREACHABLE)
+    return isinstance(exc, ConnectionError) or bool(names & UNREACHABLE)
 
 
 @click.group(
