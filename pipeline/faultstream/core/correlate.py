@@ -1,8 +1,9 @@
 """Correlate: to which open incident a pattern belongs.
 
 The same service with the same fingerprint, or with the same category, or as a whole; else a
-service that depends, directly or not, on the service of an incident. An incident that is over
-takes nothing in: a fault that comes back is a new incident.
+service that depends, directly or not, on the service of an incident. An incident that waits for
+a person takes in only its own service's fingerprint or whole; one that is over takes nothing
+in: a fault that comes back is a new incident.
 """
 
 from faultstream.core.incident import Case, EnvironmentState
@@ -36,6 +37,8 @@ def _distance(case: Case, pattern: Pattern, upstream: dict[str, int]) -> int | N
         return 0
     if not pattern.fingerprint or not case.fingerprint:
         return 2
+    if case.incident.state == "escalated":
+        return None
     return 1 if case.category == pattern.category else None
 
 

@@ -1,0 +1,256 @@
+"""Laws of response: whatever comes in, in whatever order, the guards hold and incidents end."""
+
+from collections import defaultdict
+from typing import Any
+
+import msgspec
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from faultstream import wire
+from faultstream.core.incident import STALE_MS
+from faultstream.core.records import (
+    Control,
+    ControlKind,
+    Incident,
+    Notification,
+    Pattern,
+    RecoveryCommand,
+    RecoveryResult,
+    ResultStatus,
+)
+from faultstream.core.respond import Input, Output, Respond, Tick
+from tests.core import making
+from tests.core.making import T0
+
+SERVICES = ("gateway", "orders", "payments", "database", "elsewhere")
+TOPOLOGY = making.topology(
+    services={
+        "gateway": {"layer": "api", "depends_on": ["orders"]},
+        "orders": {"layer": "service", "depends_on": ["payments"], "instances": 2},
+        "payments": {"layer": "core", "depends_on": ["database"]},
+        "database": {"layer": "infrastructure"},
+    },
+    guards={"storm_incidents": 4},
+)
+LAYERS = {name: one.layer for name, one in TOPOLOGY.services.items()}
+CATEGORIES = ("network", "database", "timeout", "validation", "")
+STATUSES: tuple[ResultStatus, ...] = (
+    "success", "partial", "failed", "not_attempted", "rejected", "expired",
+)  # fmt: skip
+
+
+class Responding(RuleBasedStateMachine):
+    """Random inputs; a twin is saved and loaded after every one, and must say the same."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.respond = Respond(TOPOLOGY)
+        self.state = self.respond.new("production")
+        self.twin = self.respond.new("production")
+        self.now = T0
+        self.paused = False
+        self.given: list[tuple[Input, int]] = []
+        self.out: list[Output] = []
+        self.patterns: dict[str, Pattern] = {}
+        self.commands: list[RecoveryCommand] = []
+        self.last: dict[str, Incident] = {}
+        self.sent: dict[str, list[int]] = defaultdict(list)
+        self.results = 0
+
+    @initialize()
+    def start(self) -> None:
+        """Nothing is known at first."""
+        assert not self.respond.wants_tick(self.state)
+
+    def give(self, one: Input) -> list[Output]:
+        """Steps both, checks what comes out."""
+        self.given.append((one, self.now))
+        made = self.respond.step(self.state, one, self.now)
+        twin = self.respond.step(self.twin, one, self.now)
+        assert [wire.encode(x) for x in made] == [wire.encode(x) for x in twin]
+        self.twin = self.respond.load(self.respond.save(self.twin))
+        assert self.respond.save(self.twin) == self.respond.save(self.state)
+        for x in made:
+            if isinstance(x, RecoveryCommand):
+                self.check_command(x)
+            elif isinstance(x, Incident):
+                self.check_incident(x)
+            else:
+                assert not x.experiment_id
+                assert x.incident_id in self.last
+        self.out += made
+        return made
+
+    def check_command(self, x: RecoveryCommand) -> None:
+        """Never more than max_attempts per target and window, never while paused, ids unique."""
+        guards = TOPOLOGY.guards
+        times = self.sent[x.target.service]
+        times.append(self.now)
+        recent = [at for at in times if at > self.now - guards.attempts_window_ms]
+        assert len(recent) <= guards.max_attempts
+        assert not self.paused
+        assert x.command_id not in {one.command_id for one in self.commands}
+        assert x.issued_at_ms < x.expires_at_ms == self.now + guards.command_ttl_ms
+        assert len(x.reason) > 10
+        assert len(self.state.cases) <= guards.storm_incidents
+        policy = TOPOLOGY.strategies[x.strategy]
+        layer = TOPOLOGY.layers[LAYERS.get(x.target.service, "service")]
+        if policy.dangerous or not layer.automatic:
+            assert x.approved_by
+        for one in self.commands:
+            if one.strategy == x.strategy and one.target.service == x.target.service:
+                assert self.now - one.issued_at_ms >= policy.cooldown_ms
+        self.commands.append(x)
+
+    def check_incident(self, x: Incident) -> None:
+        """Revisions grow by one; what is over stays over."""
+        before = self.last.get(x.incident_id)
+        assert x.revision == (before.revision + 1 if before else 1)
+        if before is not None and before.state in {"resolved", "closed"}:
+            assert x.state == before.state
+        if x.state == "resolved":
+            assert x.resolved_at_ms is not None
+        self.last[x.incident_id] = x
+
+    @rule(
+        service=st.sampled_from(SERVICES),
+        category=st.sampled_from(CATEGORIES),
+        transient=st.booleans(),
+        count=st.integers(1, 30),
+        age=st.sampled_from([0, 500, 200_000]),
+        experiment=st.sampled_from(["", "", "", "x1"]),
+    )
+    def opens(
+        self,
+        *,
+        service: str,
+        category: str,
+        transient: bool,
+        count: int,
+        age: int,
+        experiment: str,
+    ) -> None:
+        """A pattern opens."""
+        one = Pattern(
+            pattern_id=f"p{len(self.patterns)}",
+            revision=1,
+            kind="recurring" if category else "burst",
+            state="open",
+            environment="production",
+            service=service,
+            layer=LAYERS.get(service, ""),
+            fingerprint=f"{service}-{category}" if category else "",
+            error_type="SomeError",
+            category=category,
+            severity="high",
+            transient=transient,
+            first_at_ms=self.now - age,
+            last_at_ms=self.now - age,
+            detected_at_ms=self.now - age,
+            count=count,
+            rate=count / 5,
+            experiment_id=experiment,
+        )
+        self.patterns[one.pattern_id] = one
+        self.give(one)
+
+    @rule(data=st.data(), rate=st.sampled_from([0.0, 0.1, 3.0]), close=st.booleans())
+    def changes(self, data: st.DataObject, *, rate: float, close: bool) -> None:
+        """A pattern that lasts is told again, or closes."""
+        lasting = [key for key, one in self.patterns.items() if one.state != "closed"]
+        if not lasting:
+            return
+        key = data.draw(st.sampled_from(lasting))
+        before = self.patterns[key]
+        changes: dict[str, Any] = {"revision": before.revision + 1, "rate": rate}
+        if close:
+            changes |= {"state": "closed", "rate": 0.0, "closed_at_ms": self.now}
+        else:
+            changes |= {"state": "updated", "count": before.count + 1}
+            if rate:
+                changes["last_at_ms"] = self.now
+        self.patterns[key] = msgspec.structs.replace(before, **changes)
+        self.give(self.patterns[key])
+
+    @rule(data=st.data())
+    def repeats(self, data: st.DataObject) -> None:
+        """An input that was seen comes again: patterns and results change nothing."""
+        seen = [one for one, _ in self.given if isinstance(one, Pattern | RecoveryResult)]
+        if seen:
+            assert self.give(data.draw(st.sampled_from(seen))) == []
+
+    @rule(
+        data=st.data(),
+        status=st.sampled_from(STATUSES),
+        instance=st.sampled_from(["i1", "i2", ""]),
+        known=st.booleans(),
+    )
+    def answers(
+        self, data: st.DataObject, *, status: ResultStatus, instance: str, known: bool
+    ) -> None:
+        """An executor answers, perhaps late, perhaps to a command that nobody gave."""
+        self.results += 1
+        given = known and self.commands
+        command = data.draw(st.sampled_from(self.commands)) if given else None
+        self.give(
+            RecoveryResult(
+                result_id=f"r{self.results}",
+                command_id=command.command_id if command else "unknown",
+                incident_id=command.incident_id if command else "unknown",
+                executor="test",
+                instance=instance,
+                status=status,
+                started_at_ms=self.now,
+                finished_at_ms=self.now,
+            )
+        )
+
+    @rule(
+        data=st.data(),
+        kind=st.sampled_from(["approve", "cancel", "resolve", "acknowledge", "silence"]),
+        by=st.sampled_from(["ann", ""]),
+    )
+    def operates(self, data: st.DataObject, *, kind: ControlKind, by: str) -> None:
+        """A person acts on an incident, perhaps one that is over."""
+        known = sorted(self.last)
+        subject = data.draw(st.sampled_from(known)) if known else "nothing"
+        self.give(Control(control_id="c", kind=kind, subject=subject, by=by, set_at_ms=self.now))
+
+    @rule(active=st.booleans())
+    def pauses(self, *, active: bool) -> None:
+        """Recovery is paused or resumed for all."""
+        self.paused = active
+        self.give(
+            Control(
+                control_id="p", kind="pause", subject="pause/*", active=active, set_at_ms=self.now
+            )
+        )
+
+    @rule(length=st.sampled_from([50, 1_000, 5_000, 12_000, 60_000, 400_000]))
+    def waits(self, *, length: int) -> None:
+        """Time passes."""
+        self.now += length
+        self.give(Tick(self.now))
+
+    @invariant()
+    def bounded(self) -> None:
+        """There are never more open incidents than open patterns."""
+        assert len(self.state.cases) <= max(1, len(self.patterns))
+
+    def teardown(self) -> None:
+        """A replay gives equal bytes; and when nothing comes any more, everything ends."""
+        again = self.respond.new("production")
+        made = [x for one, now in self.given for x in self.respond.step(again, one, now)]
+        assert [wire.encode(x) for x in made] == [wire.encode(x) for x in self.out]
+        for _ in range(STALE_MS // 10_000 + 2):
+            self.now += 10_000
+            self.give(Tick(self.now))
+        assert not self.respond.wants_tick(self.state)
+        told = [x.notification_id for x in self.out if isinstance(x, Notification)]
+        assert len(told) == len(set(told))
+
+
+TestResponding = Responding.TestCase
+TestResponding.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
