@@ -138,17 +138,26 @@ async def _serve(app: App, loop: Loop, stage: Stage, health: Health, stop: async
 
 async def _prepare(stage: Stage, topology: Topology, brokers: str) -> float:
     """Check the topics, create the changelog; the session timeout for this kind of broker."""
-    differing = await topics.differences(brokers, topology)
-    if differing:
-        raise WrongTopicsError("\n".join(str(difference) for difference in differing))
-    await topics.create(brokers, topology, changelog(topology, stage))
+    own = changelog(topology, stage)
+    names = {topic.name for topic in own}
+    found, cluster = await asyncio.gather(
+        topics.differences(brokers, topology, own), _cluster(brokers)
+    )
+    wrong = [each for each in found if each.what != "missing" or each.topic not in names]
+    if wrong:
+        raise WrongTopicsError("\n".join(str(difference) for difference in wrong))
+    if found:
+        await topics.create(brokers, topology, own)
+    return QUICK_SESSION_S if cluster == EMBEDDED_CLUSTER else SESSION_S
+
+
+async def _cluster(brokers: str) -> str:
     admin = AIOKafkaAdminClient(bootstrap_servers=brokers)
-    await admin.start()
     try:
-        cluster = (await admin.describe_cluster())["cluster_id"]
+        await admin.start()
+        return str((await admin.describe_cluster())["cluster_id"])
     finally:
         await admin.close()
-    return QUICK_SESSION_S if cluster == EMBEDDED_CLUSTER else SESSION_S
 
 
 def _watchdog(app: App, stage: Stage, brokers: str, health: Health) -> Watchdog:
