@@ -201,8 +201,7 @@ class Courier:
     async def _away(self) -> bool:
         """Kafka is away: to the spool, or wait; longer each time. True: go on trying."""
         if self._stopping or self._wait_s >= SPOOL_AFTER_S:
-            while self._outbox.queued and self.store(self._outbox.take(BATCH)):
-                pass
+            self.store_all()
         if self._stopping:
             await asyncio.sleep(FIRST_WAIT_S)
             return self._outbox.queued
@@ -214,7 +213,12 @@ class Courier:
         self._hurry = False
         return True
 
-    def store(self, entries: list[Entry]) -> bool:
+    def store_all(self) -> None:
+        """Move what is queued to the spool, as far as there is room."""
+        while self._outbox.queued and self._store(self._outbox.take(BATCH)):
+            pass
+
+    def _store(self, entries: list[Entry]) -> bool:
         """Write entries to the spool; when they find no room they go back to the outbox."""
         entries = self._prepared(entries)
         stored = False

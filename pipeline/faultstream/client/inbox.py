@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from faultstream.client import lifetime
 from faultstream.client.sender import addresses, reachable
 
 if TYPE_CHECKING:
@@ -82,7 +83,8 @@ class Inbox:
     async def _consumer(
         self, *, group_id: str | None, **more: Any
     ) -> AsyncIterator["AIOKafkaConsumer[bytes, bytes]"]:
-        from aiokafka import AIOKafkaConsumer  # noqa: PLC0415 - 0.2 s that an import must not cost
+        lifetime.load_kafka()
+        from aiokafka import AIOKafkaConsumer  # noqa: PLC0415
 
         consumer: AIOKafkaConsumer[bytes, bytes] = AIOKafkaConsumer(
             bootstrap_servers=[f"{host}:{port}" for host, port in addresses(self._brokers)],

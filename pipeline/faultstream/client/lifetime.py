@@ -3,6 +3,7 @@
 import atexit
 import os
 import sys
+import threading
 from typing import Any, Final, Protocol
 
 
@@ -20,6 +21,22 @@ _alive: Final[list[Lasting]] = []
 _abandoned: Final[list[object]] = []
 """What a child inherited and must not destroy: closing it would touch the parent's sockets."""
 _hooked = False
+_importing = threading.Lock()
+_LONGEST_IMPORT_S: Final = 10.0
+
+
+def load_kafka() -> None:
+    """Import aiokafka (0.2 s, which importing the client must not cost), safe against forks.
+
+    A fork in the middle of an import, which another thread does, leaves the child with half a
+    module for ever: forks wait for the end of this one.
+    """
+    with _importing:
+        import encodings.idna  # noqa: PLC0415 - what looking up a host's name loads
+
+        import aiokafka  # noqa: PLC0415
+
+        del aiokafka, encodings
 
 
 def watch(lasting: Lasting) -> None:
@@ -29,7 +46,7 @@ def watch(lasting: Lasting) -> None:
     if not _hooked:
         _hooked = True
         atexit.register(_at_exit)
-        os.register_at_fork(after_in_child=_after_fork)
+        os.register_at_fork(before=_before_fork, after_in_parent=_go_on, after_in_child=_after_fork)
 
 
 def forget(lasting: Lasting) -> None:
@@ -57,6 +74,16 @@ def _at_exit() -> None:
         lasting.at_exit()
 
 
+def _before_fork() -> None:
+    _importing.acquire(timeout=_LONGEST_IMPORT_S)
+
+
+def _go_on() -> None:
+    if _importing.locked():
+        _importing.release()
+
+
 def _after_fork() -> None:
+    _go_on()
     for lasting in _alive:
         lasting.after_fork()

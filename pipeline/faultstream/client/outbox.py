@@ -135,7 +135,7 @@ class Outbox:
     def put_back(self, entries: Sequence[Entry], *, retried: bool = True) -> None:
         """Entries that could not be sent, to the front, in their order."""
         with self._lock:
-            self._land(entries)
+            entries = self._land(entries)
             self._queue.extendleft(reversed(entries))
             if retried:
                 self.retried += len(entries)
@@ -171,11 +171,12 @@ class Outbox:
             self.sent += own
             self.recovered += foreign
 
-    def remains(self) -> list[Entry]:
-        """Everything that waits or is under way, for the end; still to be settled or dropped."""
+    def recall(self) -> None:
+        """Everything to the queue: what is held and what is under way, for the end."""
         self.release(everything=True)
         with self._lock:
-            return [*self._in_flight, *self._queue]
+            self._queue.extendleft(reversed(self._in_flight))
+            self._in_flight = []
 
     def wait(self, timeout_s: float) -> bool:
         """Wait until nothing waits; False when that took longer."""
@@ -203,14 +204,8 @@ class Outbox:
         self.dropped[reason] = self.dropped.get(reason, 0) + count
 
     def _forget(self, entries: Iterable[Entry]) -> list[Entry]:
-        """Make room; leaves out entries that were settled before."""
-        found = list(entries)
-        gone = self._land(found)
-        if len(gone) != len(found):
-            ids = {id(entry) for entry in found}
-            waiting = [entry for entry in self._queue if id(entry) in ids]
-            self._queue = deque(entry for entry in self._queue if id(entry) not in ids)
-            gone += waiting
+        """Make room; leaves out entries that were recalled or settled before."""
+        gone = self._land(list(entries))
         for entry in gone:
             self._records -= 1
             self._bytes -= entry.size

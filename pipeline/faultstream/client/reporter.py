@@ -13,7 +13,7 @@ import msgspec
 
 from faultstream.client import lifetime
 from faultstream.client.capture import Capture, mark
-from faultstream.client.courier import Courier, log
+from faultstream.client.courier import BATCH, Courier, log
 from faultstream.client.event import Details, Origin, build, see
 from faultstream.client.logs import ReportHandler
 from faultstream.client.outbox import Entry, Outbox
@@ -185,10 +185,10 @@ class Reporter:
         courier = self._courier
         if courier is not None:
             courier.stop(timeout_s)
-            left = self._outbox.remains()
-            if left and self._spool is not None:
-                courier.store(left)
-        self._outbox.drop(self._outbox.remains(), "unsent")
+        self._outbox.recall()
+        if courier is not None and self._spool is not None:
+            courier.store_all()
+        self._drop_all("unsent")
         if self._spool is not None:
             self._spool.seal()
         if self._outbox.dropped:
@@ -254,11 +254,15 @@ class Reporter:
             try:
                 courier.start()
             except RuntimeError:  # no new threads while the interpreter ends
-                self._outbox.drop(self._outbox.remains(), "no_thread")
+                self._drop_all("no_thread")
                 return None
             self._courier = courier
             lifetime.started()
             return courier
+
+    def _drop_all(self, reason: str) -> None:
+        while entries := self._outbox.take(BATCH):
+            self._outbox.drop(entries, reason)
 
     def _sender(self, refused: Any) -> Sender:
         client_id = f"faultstream-{self.service}"

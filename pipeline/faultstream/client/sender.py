@@ -9,6 +9,8 @@ import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from faultstream.client import lifetime
+
 if TYPE_CHECKING:
     from aiokafka import AIOKafkaProducer
 
@@ -93,7 +95,8 @@ class Sender:
             return True
         if not await reachable(self._brokers):
             return False
-        from aiokafka import AIOKafkaProducer  # noqa: PLC0415 - 0.2 s that an import must not cost
+        lifetime.load_kafka()
+        from aiokafka import AIOKafkaProducer  # noqa: PLC0415
         from aiokafka.errors import KafkaError  # noqa: PLC0415
 
         settings: dict[str, Any] = {
