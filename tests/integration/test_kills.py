@@ -126,14 +126,20 @@ async def test_kill_minus_9_loses_and_repeats_nothing(kafka: str | None, tmp_pat
 
 def _check(pipeline: Pipeline, load: Load) -> None:
     good = sum(load.good.values())
-    until(
-        lambda: (
-            int(pipeline.value("SELECT count() FROM errors") or 0) >= good
-            and int(pipeline.value("SELECT count() FROM dead_letters") or 0) >= load.bad
-        ),
-        "everything is recorded",
-        timeout_s=120,
-    )
+
+    def stored() -> tuple[int, int]:
+        rows = int(pipeline.value("SELECT count() FROM errors") or 0)
+        return rows, int(pipeline.value("SELECT count() FROM dead_letters") or 0)
+
+    def complete() -> bool:
+        rows, letters = stored()
+        return rows >= good and letters >= load.bad
+
+    try:
+        until(complete, "everything is recorded", timeout_s=120)
+    except AssertionError as exc:
+        places = pipeline.sql("SELECT * FROM sink_offsets")
+        raise AssertionError(f"sent {good, load.bad}, stored {stored()}: {places}") from exc
     rows = pipeline.sql(
         "SELECT service, count() AS n, uniqExact(partition, offset) AS places, sum(count) AS errors"
         " FROM errors GROUP BY service"
