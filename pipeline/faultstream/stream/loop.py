@@ -230,4 +230,9 @@ class Loop:
 
     async def _still_ours(self) -> bool:
         consumer: Any = self._app.consumer
-        return bool(await consumer.still_ours())
+        ours = bool(await consumer.still_ours())
+        if ours:
+            self._health.well("group")
+        else:
+            self._health.wait("group", "the coordinator does not know us now")
+        return ours

@@ -15,6 +15,8 @@ from faultstream.ops.health import Health
 
 LIMIT_S: Final = 120.0
 LOOK_S: Final = 5.0
+SUSPECT: Final = frozenset({"start", "broker", "group"})
+"""Waiting for these may itself be what is stuck; the broker is asked directly."""
 
 _log = log.get(__name__)
 
@@ -54,7 +56,8 @@ class Watchdog:
         """
         finished, lag = self._finished(), self._lag()
         now_ms = self._clock_ms()
-        if finished != self._seen or lag <= 0 or self._health.waiting:
+        waits = self._health.waiting.keys() - SUSPECT
+        if finished != self._seen or lag <= 0 or waits:
             self._seen, self._since_ms = finished, now_ms
             return
         stuck_s = (now_ms - self._since_ms) / 1000

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
+from faust.exceptions import ConsumerNotStarted
 
 from faultstream.core.policy import Topology
 from faultstream.ops import log, metrics
@@ -162,7 +163,10 @@ async def _cluster(brokers: str) -> str:
 
 def _watchdog(app: App, stage: Stage, brokers: str, health: Health) -> Watchdog:
     def lag() -> int:
-        count = app.reading.lag(app.consumer)
+        try:
+            count = app.reading.lag(app.consumer)
+        except ConsumerNotStarted:
+            return 0
         metrics.LAG.labels(stage.name).set(count)
         return count
 

@@ -18,6 +18,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any, ClassVar, cast
 
+from aiokafka.errors import KafkaError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from faust.types.tuples import ConsumerMessage
@@ -44,7 +45,10 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         coordinator = self._ensure_consumer()._coordinator  # noqa: SLF001
         if coordinator.generation != self.app.consumer_generation_id:
             return False
-        return bool(await self.call_thread(coordinator._do_heartbeat))  # noqa: SLF001
+        try:
+            return bool(await self.call_thread(coordinator._do_heartbeat))  # noqa: SLF001
+        except KafkaError:  # no coordinator now; who cannot ask must take it for a no
+            return False
 
 
 class Consumer(driver.Consumer):
