@@ -91,6 +91,8 @@ def _table(question: Question, answer: Answer) -> Table:
         table.add_column(
             name, justify="right" if figures else "left", no_wrap=number != last, overflow="fold"
         )
+    if not answer.rows:
+        table.add_row(*("-" for _ in answer.columns))
     for row in answer.rows:
         table.add_row(*("" if value is None else str(value) for value in row))
     return table

@@ -4,8 +4,6 @@ What commands can change here: how often it tries, the circuit breaker, the fall
 breaker is open, answers come from memory: what the database said last.
 """
 
-from typing import Final
-
 from aiohttp import web
 
 from faultstream.client import (
@@ -18,11 +16,7 @@ from faultstream.client import (
 )
 from faultstream.demo.driver import connect
 from faultstream.demo.process import Setup, serve
-from faultstream.demo.shop import Answer, Shop
-
-LOCAL_CALLS: Final = 3_000
-"""Left to itself the breaker judges by a minute of calls: one process sees too little to cut itself
-off from a database that still answers some. The pipeline sees the whole stream."""
+from faultstream.demo.shop import LOCAL_CALLS, Answer, Shop
 
 
 class Stock:

@@ -5,6 +5,7 @@ the errors have fallen.
 """
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import Final
 
@@ -96,7 +97,7 @@ class Play:
         stage.say(f"fault on: the database takes {fault.latency_ms} ms a question, {limit}")
         await self._fleet.set_fault(fault)
         stage.mark("F", "bad")
-        await self._until(lambda: stage.rate() >= 1.0, "errors rise")
+        await self._until(lambda: stage.rate() > 0, "errors rise")
         stage.own["errors"] = True
 
     async def _recover(self) -> None:
@@ -149,6 +150,18 @@ class Play:
             if self._stage.left_s() < 0:
                 why = "; ".join(found.problems) or "an incident of the topics is missing"
                 raise NotReachedError(f"not reached: in ClickHouse; {why}")
+            await asyncio.sleep(0.2)
+
+    async def settle(self, timeout_s: float = 3.0) -> None:
+        """After a failure: give the recorder a moment for what the topics showed.
+
+        Raises:
+            AskError: ClickHouse does not answer.
+        """
+        deadline = time.monotonic() + timeout_s
+        while time.monotonic() < deadline:
+            if len((await verdict(self.clickhouse)).cured) >= len(self._story.incidents):
+                return
             await asyncio.sleep(0.2)
 
     async def _until(self, holds: Callable[[], bool], step: str) -> None:

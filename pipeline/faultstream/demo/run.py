@@ -91,6 +91,8 @@ async def _epilogue(play: Play, console: Console, problem: str) -> None:
     console.print()
     if play.ready:
         try:
+            if problem:
+                await play.settle()
             await print_tables(play.clickhouse, console)
         except AskError as exc:
             problem = problem or str(exc)

@@ -17,6 +17,9 @@ from faultstream.client import Executor, Reporter
 from faultstream.demo.meter import Meter
 from faultstream.demo.process import Setup, state_port
 
+LOCAL_CALLS: Final = 3_000
+"""Left to themselves the breakers judge by this many calls: one process sees too little to cut
+itself off from a database that still answers some. The pipeline sees the whole stream."""
 CALL_TIMEOUT_S: Final = 6.0
 LAYERS: Final = {"gateway": "api"}
 RELEASE: Final = "1.0.0"

@@ -117,7 +117,7 @@ class Frame:
         now = scene.errors[-1] if scene.errors else 0.0
         first = max(0, len(scene.errors) - room)
         marks = [" "] * room
-        for mark in sorted(scene.marks, key=lambda mark: mark.second):
+        for mark in sorted(scene.marks, key=lambda mark: (mark.second, "FCVL".find(mark.letter))):
             place = mark.second - first
             while 0 <= place < room and marks[place] != " ":
                 place += 1
