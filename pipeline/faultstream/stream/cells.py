@@ -34,12 +34,15 @@ class Cell(Generic[S]):
 class Partition(Generic[S]):
     """The keys of one partition. `extra` is what the stage keeps beside them."""
 
-    __slots__ = ("cells", "durable", "extra", "marked", "read")
+    __slots__ = ("ahead", "cells", "durable", "extra", "marked", "read")
 
     def __init__(self) -> None:
         self.cells: dict[bytes, Cell[S]] = {}
         self.read: dict[str, int] = {}
         """Per topic the highest offset handled."""
+        self.ahead: dict[str, int] = {}
+        """Per topic the highest offset of any key when it was restored; behind it no key needs
+        its own guard."""
         self.marked: dict[str, int] = {}
         """`read` as of the latest snapshot."""
         self.durable: dict[str, int] = {}
@@ -82,7 +85,10 @@ class Cells(Generic[S]):
         for key, value in rows.items():
             if key != MARK_KEY:
                 head, _, body = value.partition(b"\n")
-                part.cells[key] = Cell(self._load(body), _within(wire.loads(head), ends, gone))
+                cell = Cell(self._load(body), _within(wire.loads(head), ends, gone))
+                part.cells[key] = cell
+                for topic, offset in cell.offsets.items():
+                    part.ahead[topic] = max(offset, part.ahead.get(topic, -1))
         for topic in sorted(gone):
             _log.warning("topic_recreated", topic=topic, partition=number, end=ends[topic])
         self.partitions[number] = part

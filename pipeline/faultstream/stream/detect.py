@@ -65,7 +65,10 @@ class DetectStage:
             part.extra.tick(now_ms)
             self._judged_ms[source.partition] = part.extra.value_ms
         touched = self._run(source, records, part, effects)
-        for cell in touched:
+        part.read[source.topic] = max(part.read.get(source.topic, -1), records[-1].offset)
+        for cell, offset in touched.items():
+            cell.offsets[source.topic] = offset
+            cell.dirty = True
             self._judge(cell, part.extra.value_ms, effects)
         return effects
 
@@ -75,45 +78,45 @@ class DetectStage:
         records: Sequence[RawRecord],
         part: Partition[ServiceState],
         effects: Effects,
-    ) -> set[_Cell]:
+    ) -> dict[_Cell, int]:
+        """Tally the run; the services touched, each with its last offset."""
         topic = source.topic
         group, observe, advance = self._group, self._detect.observe, part.extra.advance
         cells, known = part.cells, part.read.get(topic, -1)
+        guarded = part.ahead.get(topic, -1)
         by_name: dict[tuple[str, str], _Cell] = {}
-        touched: set[_Cell] = set()
-        tallied = late = duplicate = 0
+        touched: dict[_Cell, int] = {}
+        tallied = late = duplicate = newest_ms = 0
         for record in records:
             offset = record.offset
             if offset <= known:
                 duplicate += 1
                 continue
             try:
-                time_ms = record.timestamp
-                event = admit(record.value, timestamp_ms=time_ms)
+                record_ms = record.timestamp
+                event = admit(record.value, timestamp_ms=record_ms)
                 name = (event.environment, event.service)
                 cell = by_name.get(name)
                 if cell is None:
                     cell = by_name[name] = self._cell(cells, name)
-                if offset <= cell.offsets.get(topic, -1):
+                if offset <= guarded and offset <= cell.offsets.get(topic, -1):
                     duplicate += 1
                     continue
-                cell.offsets[topic] = offset
-                touched.add(cell)
+                touched[cell] = offset
                 event_id = event.event_id or ids.event_id(topic, source.partition, offset)
-                if observe(cell.state, event, group(event), event_id, time_ms):
+                if observe(cell.state, event, group(event), event_id, record_ms):
                     tallied += 1
                 else:
                     late += 1
-                advance(event.time, time_ms)
+                time_ms: int = event.time  # type: ignore[assignment]  # admitted
+                if time_ms > newest_ms:  # most are not: the watermark need not hear of them
+                    advance(time_ms, record_ms)
+                    newest_ms = min(time_ms, record_ms)
             except DataError as exc:
                 effects.refusals.append(Refusal(record, exc.stage, "DataError", exc.reason))
             except Exception as exc:  # noqa: BLE001 - our bug: the record is kept for later
                 kind = type(exc).__name__
                 effects.refusals.append(Refusal(record, "detect", kind, str(exc), bug=True))
-        if records:
-            part.read[topic] = max(known, records[-1].offset)
-        for cell in touched:
-            cell.dirty = True
         effects.outcomes.update(tallied=tallied, late=late, duplicate=duplicate)
         return touched
 
