@@ -3,6 +3,7 @@
 import itertools
 import threading
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -108,8 +109,8 @@ def test_an_insert_whose_answer_was_lost_is_not_repeated(
     recorder.add("errors", TOPIC, 0, errors(0, 40))
     insert = Connection.insert
 
-    def unheard(*args: object) -> None:
-        insert(*args)  # type: ignore[arg-type]
+    def unheard(*args: Any) -> None:
+        insert(*args)
         raise SinkAway("the answer was lost")
 
     monkeypatch.setattr(Connection, "insert", unheard)
@@ -126,10 +127,10 @@ def test_an_insert_whose_answer_was_lost_is_not_repeated(
 def test_the_same_insert_twice_is_one(place: Address, recorder_at: Open) -> None:
     """Even when both run at once, the token of the batch keeps the second out, rollups too."""
     first, second = recorder_at(place), recorder_at(place)
-    sent: list[tuple[object, ...]] = []
+    sent: list[tuple[Any, ...]] = []
 
     class Spy(Connection):
-        def insert(self, *args: object) -> None:  # type: ignore[override]
+        def insert(self, *args: Any) -> None:
             sent.append(args)
 
     spy = Spy(place)
@@ -139,7 +140,7 @@ def test_the_same_insert_twice_is_one(place: Address, recorder_at: Open) -> None
     first.flush()
     first._connection = kept
     for _ in range(2):
-        kept.insert(*sent[0])  # type: ignore[arg-type]
+        kept.insert(*sent[0])
     assert one(place, "SELECT count() FROM errors") == 40
     assert one(place, "SELECT sum(errors) FROM errors_per_minute") == weight(0, 40)
     assert one(place, "SELECT sum(errors) FROM fingerprints_per_hour") == weight(0, 40)

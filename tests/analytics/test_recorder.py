@@ -1,5 +1,6 @@
 """The recorder on the real engine: every record once, whatever is repeated or refused."""
 
+import itertools
 import json
 from collections.abc import Callable
 
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from faultstream.analytics.client import Address
 from faultstream.analytics.recorder import Recorder
 from faultstream.core.ids import event_id
-from tests.analytics.kit import NOW_MS, TOPIC, Raw, error, errors, fresh, one, rows, weight
+from tests.analytics.kit import NOW_MS, TOPIC, Raw, error, errors, one, rows, weight
 
 Open = Callable[..., Recorder]
 
@@ -186,6 +187,7 @@ def test_topics_without_a_table_are_passed_over(place: Address, recorder_at: Ope
     assert recorder_at(place).add("control", "control", 0, [Raw(0, b"{}")]) == 0
 
 
+_example = itertools.count()
 TEXT = st.text(st.characters(), max_size=40)
 
 
@@ -215,14 +217,15 @@ def test_poison_is_stored_or_skipped(
     place: Address, recorder_at: Open, events: list[dict[str, object]]
 ) -> None:
     """Any JSON, NUL and lone surrogates in it too, becomes rows or is counted as refused."""
-    mine = fresh(place)
-    recorder = recorder_at(mine)
+    log_id = f"log-{next(_example)}"
+    recorder = recorder_at(place, log_id)
     raw = [Raw(at, json.dumps(event).encode()) for at, event in enumerate(events)]
     added = recorder.add("errors", TOPIC, 0, raw)
     assert added + recorder.refused == len(events)
     recorder.flush()
-    assert one(mine, "SELECT count() FROM errors") == added
-    assert one(mine, "SELECT sum(records) FROM errors_per_minute") == added
+    assert one(place, f"SELECT count() FROM errors WHERE log_id = '{log_id}'") == added
+    summed = f"SELECT sum(records) FROM errors_per_minute WHERE log_id = '{log_id}'"
+    assert one(place, summed) == added
 
 
 @pytest.mark.parametrize("time", [0, 1, 4_102_444_799_999])

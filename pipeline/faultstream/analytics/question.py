@@ -6,7 +6,7 @@ import hmac
 import re
 import zlib
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 import lz4.frame
 import msgspec
@@ -154,19 +154,22 @@ async def _body(request: web.Request, most: int) -> bytes:
 
 
 def _unpacked(raw: bytes, encoding: str, most: int) -> bytes:
+    if encoding in {"", "identity"}:
+        return raw
+    if encoding in {"gzip", "deflate"}:
+        unpack: Any = zlib.decompressobj(47)
+    elif encoding == "lz4":
+        unpack = lz4.frame.LZ4FrameDecompressor()
+    else:
+        raise _bad(f"Content-Encoding {encoding[:20]!r} is not read; lz4 and gzip are", 36)
     try:
-        if encoding in {"", "identity"}:
-            return raw
-        if encoding in {"gzip", "deflate"}:
-            unpacked = zlib.decompressobj(47).decompress(raw, most + 1)
-        elif encoding == "lz4":
-            unpacked = lz4.frame.LZ4FrameDecompressor().decompress(raw, most + 1)
-        else:
-            raise _bad(f"Content-Encoding {encoding[:20]!r} is not read; lz4 and gzip are", 36)
+        unpacked: bytes = unpack.decompress(raw, most + 1)
     except (zlib.error, RuntimeError) as exc:
         raise _bad(f"the body is no {encoding}: {exc}", 271) from exc
     if len(unpacked) > most:
         raise _bad(f"the request is larger than {most} bytes", 307)
+    if not unpack.eof:
+        raise _bad(f"the body is no whole {encoding}", 271)
     return unpacked
 
 

@@ -7,7 +7,6 @@ import asyncio
 import os
 import secrets
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -24,6 +23,7 @@ from faultstream.analytics.engine import Engine
 from faultstream.analytics.errors import DataFolderBusy, SinkAway, SinkRefused
 from faultstream.analytics.http import Interface
 from faultstream.analytics.question import WRITER
+from faultstream.ops import child
 
 PASSWORD: Final = "FAULTSTREAM_CLICKHOUSE_RECORDER_PASSWORD"  # noqa: S105  (a variable's name)
 DATABASE: Final = "faultstream"
@@ -80,7 +80,7 @@ class EngineProcess:
     def __init__(self, data: Path, *, port: int = 0, password: str = "") -> None:
         """`port` 0 is a free one; without `password` one is drawn for the recorder."""
         self.data = data
-        self.port = port or _free_port()
+        self.port = port or child.free_port()
         self.password = password or secrets.token_urlsafe(24)
         self._process: subprocess.Popen[bytes] | None = None
         self._said = data / f"engine-{self.port}.log"
@@ -102,7 +102,8 @@ class EngineProcess:
         )
 
     def start(self, timeout_s: float = 30.0) -> None:
-        """Starts it and waits until it answers.
+        """Starts it and waits until it answers; the kernel ends it when this process dies. Only
+        from the main thread.
 
         Raises:
             DataFolderBusy: another process has the data folder open.
@@ -112,13 +113,11 @@ class EngineProcess:
         self.data.mkdir(parents=True, exist_ok=True, mode=0o700)
         command = [sys.executable, "-m", "faultstream.analytics.serve", str(self.data)]
         with self._said.open("wb") as said:
-            self._process = subprocess.Popen(  # noqa: S603  (our own module)
+            self._process = child.spawn(
                 [*command, str(self.port)],
                 env={**os.environ, PASSWORD: self.password},
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
                 stderr=said,
-                start_new_session=True,
+                name="engine",
             )
         end = time.monotonic() + timeout_s
         while time.monotonic() < end:
@@ -134,24 +133,18 @@ class EngineProcess:
         """SIGTERM, and SIGKILL when it takes too long; returns the exit code."""
         if self._process is None:
             return None
-        self._process.terminate()
-        try:
-            self._process.wait(STOP_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-        return self._ended()
+        code = child.stop(self._process, grace_s=STOP_S)
+        if code == 0:
+            self._said.unlink(missing_ok=True)
+        return code
 
     def kill(self) -> None:
         """SIGKILL, as a crash would end it."""
         if self._process is not None:
-            self._process.kill()
-            self._ended()
-
-    def _ended(self) -> int | None:
-        return self._process.wait() if self._process is not None else None
+            child.kill(self._process)
 
     def _failure(self) -> Exception:
-        code = self._ended()
+        code = self._process.wait() if self._process is not None else None
         text = " ".join(self._said.read_text("utf-8", "replace").split())[-400:]
         self._said.unlink(missing_ok=True)
         if code == EXIT_BUSY:
@@ -165,13 +158,6 @@ def _answers(port: int) -> bool:
             return bool(answer.status == 200)
     except (urllib.error.URLError, OSError):
         return False
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def main(arguments: list[str]) -> int:

@@ -1,0 +1,180 @@
+"""The views over one story: errors, a pattern, two attempts, a cure, and what was said of it."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from faultstream.analytics.client import Address
+from faultstream.analytics.migrate import VIEWS
+from faultstream.analytics.queries import DEMO, EXAMPLES
+from faultstream.analytics.recorder import Recorder
+from faultstream.core.policy import TopicRole
+from faultstream.core.records import (
+    Affected,
+    Attempt,
+    Edge,
+    Incident,
+    Notification,
+    Pattern,
+    RecoveryCommand,
+    RecoveryResult,
+    Target,
+)
+from faultstream.ops import clock
+from tests.analytics.kit import TOPIC, Raw, error, one, record, rows
+
+Open = Callable[..., Recorder]
+T = clock.now_ms() - 60_000
+
+
+def pattern(revision: int, state: str, **more: object) -> Pattern:
+    """A revision of the pattern of the story."""
+    fields = {
+        "pattern_id": "P", "revision": revision, "kind": "burst", "state": state,
+        "environment": "production", "service": "orders", "error_type": "TimeoutError",
+        "first_at_ms": T, "last_at_ms": T + 1000, "detected_at_ms": T + 500, "count": 12,
+        "affected": Affected(services=("orders",), layers=("service",)),
+        "edges": [Edge("db", "orders", 20, 3)], "evidence": ["e1", "e2"], "reason": "5 in 60 s",
+    }  # fmt: skip
+    return Pattern(**(fields | more))  # type: ignore[arg-type]
+
+
+def incident(
+    revision: int, state: str, at: int, *attempts: Attempt, resolved: int | None = None
+) -> Incident:
+    """A revision of the incident of the story."""
+    return Incident(
+        incident_id="I", revision=revision, state=state, severity="high",  # type: ignore[arg-type]
+        environment="production", root="orders", pattern_ids=["P"], attempts=list(attempts),
+        first_error_at_ms=T, opened_at_ms=T + 600, updated_at_ms=T + at, resolved_at_ms=resolved,
+    )  # fmt: skip
+
+
+def command(number: int, strategy: str, at: int) -> RecoveryCommand:
+    """A command of the story."""
+    return RecoveryCommand(
+        command_id=f"C{number}", incident_id="I", attempt=number, strategy=strategy,
+        parameters={"b": 1, "a": "x"}, target=Target(environment="production", service="orders"),
+        issued_at_ms=T + at, expires_at_ms=T + at + 60_000,
+    )  # fmt: skip
+
+
+def result(number: int, strategy: str, at: int) -> RecoveryResult:
+    """An executor's answer."""
+    return RecoveryResult(
+        result_id=f"R{number}", command_id=f"C{number}", incident_id="I", service="orders",
+        environment="production", strategy=strategy, executor="app", instance="orders-1",
+        status="success", started_at_ms=T + at, finished_at_ms=T + at + 100, duration_ms=100,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def story(place: Address, recorder_at: Open) -> Address:
+    """All of it recorded, some of it twice, as after a crash."""
+    recorder = recorder_at(place)
+    first, second = (
+        Attempt(command_id="C1", strategy="retry"),
+        Attempt(command_id="C2", strategy="circuit_break"),
+    )
+    failed = Attempt(command_id="C1", strategy="retry", outcome="recurring", reason="still 4/s")
+    cured = Attempt(command_id="C2", strategy="circuit_break", outcome="cured", reason="0/s")
+    recorder.add("errors", TOPIC, 0, [
+        error(0, event_id="e1", time=T, service="orders", count=10),
+        error(1, event_id="e2", time=T + 400, service="orders", count=2),
+    ])  # fmt: skip
+    told: dict[TopicRole, list[Any]] = {
+        "patterns": [pattern(1, "open"), pattern(2, "updated"), pattern(1, "open"),
+                     pattern(3, "closed", closed_at_ms=T + 20_000)],
+        "incidents": [
+            incident(1, "open", 600), incident(2, "recovering", 650, first),
+            incident(2, "recovering", 650, first), incident(3, "recovering", 8_000, failed, second),
+            incident(4, "verifying", 9_000, failed, second),
+            incident(5, "resolved", 16_000, failed, cured, resolved=T + 16_000),
+        ],
+        "commands": [command(1, "retry", 650), command(1, "retry", 650),
+                     command(2, "circuit_break", 8_000)],
+        "results": [result(1, "retry", 700), result(2, "circuit_break", 8_100),
+                    result(2, "circuit_break", 8_100)],
+        "notifications": [Notification(
+            notification_id="N", group="orders", level="error", title="recovered",
+            environment="production", incident_id="I", created_at_ms=T + 16_100)],
+    }  # fmt: skip
+    for role, records in told.items():
+        raw: list[Raw] = [record(at, each) for at, each in enumerate(records)]
+        assert recorder.add(role, role, 0, raw) == len(raw)
+    recorder.flush()
+    return place
+
+
+def test_one_causal_chain(story: Address) -> None:
+    """The timeline of an incident holds every link once, in order, with seconds from the start."""
+    found = rows(
+        story,
+        "SELECT what, summary, after_s FROM incident_timeline WHERE incident_id = 'I'"
+        " ORDER BY at, step",
+    )
+    assert [(what, after) for what, _, after in found] == [
+        ("error", 0.0), ("error", 0.4), ("pattern", 0.5), ("incident", 0.6), ("incident", 0.65),
+        ("command", 0.65), ("result", 0.8), ("command", 8.0), ("verification", 8.0),
+        ("result", 8.2), ("incident", 9.0), ("incident", 16.0), ("verification", 16.0),
+        ("notification", 16.1),
+    ]  # fmt: skip
+    said = [summary for _, summary, _ in found]
+    assert said[0].endswith("(x10)")
+    assert said[2] == "burst TimeoutError, 12 errors: 5 in 60 s"
+    assert said[5] == 'retry {"a":"x","b":1}'
+    assert said[8] == "retry recurring: still 4/s"
+    assert said[12] == "circuit_break cured: 0/s"
+
+
+def test_success_is_what_the_stream_saw(story: Address) -> None:
+    """One cure of one try is 100 %, of which Wilson's interval proves a fifth."""
+    found = rows(
+        story,
+        "SELECT strategy, tries, cured, recurring, cured_ratio, surely_ratio, carried_out_p50_s"
+        " FROM recovery_success ORDER BY strategy",
+    )
+    assert found == [
+        ("circuit_break", 1, 1, 0, 1.0, 0.2065, 0.1),
+        ("retry", 1, 0, 1, 0.0, 0.0, 0.1),
+    ]
+
+
+def test_times_to_detect_and_recover(story: Address) -> None:
+    """From the first error to the incident, and to its end."""
+    found = rows(story, "SELECT service, incidents, resolved, mttd_s, mttr_s FROM mttd_mttr")
+    assert found == [("orders", 1, 1, 0.6, 16.0)]
+
+
+def test_the_plain_names_show_each_thing_once(story: Address) -> None:
+    """Whatever was sent twice, and whichever revision came last in the log."""
+    assert rows(story, "SELECT revision, state FROM patterns") == [(3, "closed")]
+    assert rows(story, "SELECT revision, state FROM incidents") == [(5, "resolved")]
+    for view, count in (("commands", 2), ("results", 2), ("notifications", 1)):
+        assert one(story, f"SELECT count() FROM {view}") == count, view
+    edges = rows(story, "SELECT edges.source, edges.count, affected_services FROM patterns")
+    assert edges == [(["db"], [3], ["orders"])]
+
+
+def test_summaries(story: Address) -> None:
+    """The last hours by service, the most frequent problems, and found patterns."""
+    summed = "SELECT sum(errors), sum(records) FROM error_summary WHERE service = 'orders'"
+    assert rows(story, summed) == [(12, 2)]
+    assert one(story, "SELECT sum(errors) FROM error_summary_over(hours = 1)") == 12
+    assert one(story, "SELECT sum(errors) FROM top_errors_over(hours = 1)") == 12
+    assert one(story, "SELECT sum(share_ratio) FROM top_errors") == pytest.approx(1, abs=0.001)
+    history = "SELECT kind, state, detect_s, length_s, incident_id FROM pattern_history"
+    assert rows(story, history) == [("burst", "closed", 0.5, 20.0, "I")]
+
+
+def test_every_view_and_ready_question_answers(story: Address, recorder_at: Open) -> None:
+    """With data and on an empty database; parameterised views with their parameter."""
+    empty = recorder_at(story, "another")
+    assert empty.positions() == {}
+    for view in VIEWS:
+        rows(story, f"SELECT * FROM {view}" + ("(hours = 3)" if view.endswith("_over") else ""))
+    for query in EXAMPLES:
+        answer = rows(story, query.sql)
+        assert answer or query.name == "refused", query.name
+    assert {query.name for query in DEMO} <= {query.name for query in EXAMPLES}
