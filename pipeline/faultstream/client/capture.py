@@ -113,6 +113,7 @@ class Capture:
             return False
         if scope is None or scope.seen is not exc:
             self._report(exc, function)
+            mark(exc)
         return self._swallow
 
 

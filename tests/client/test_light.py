@@ -1,0 +1,139 @@
+"""What importing the client costs, and that a type checker understands its public API."""
+
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import faultstream.client
+
+HEAVY = {"faust", "clickhouse_connect", "chdb", "yaml", "click", "rich", "structlog", "aiohttp",
+         "aiokafka", "hypothesis"}  # fmt: skip
+
+USAGE = """
+    import logging
+    from collections.abc import Awaitable, Callable
+    from faultstream.client import (
+        CircuitBreaker, Executor, Fallback, Outcome, RecoveryCommand, Reporter, ResourcePool,
+        Retry, Stats, Timeout, resilient, steer,
+    )
+
+    reporter = Reporter("orders", brokers="127.0.0.1:9092", layer="service")
+    executor = Executor("orders", keys={"k1": b"0123456789abcdef"})
+
+    @reporter.capture(operation="charge", tags={"shard": 7})
+    def charge(amount: int) -> str:
+        return str(amount)
+
+    @resilient(retry=Retry(), breaker=CircuitBreaker("db"), timeout=Timeout(100))
+    @reporter.capture()
+    async def fetch(key: str, *, deep: bool = False) -> bytes:
+        return key.encode()
+
+    @executor.handles("circuit_break")
+    def open_it(command: RecoveryCommand) -> Outcome | None:
+        return Outcome("success", command.reason)
+
+    @executor.handles("cache_clear")
+    async def clear(command: RecoveryCommand) -> None:
+        return None
+
+    pool: ResourcePool[bytearray] = ResourcePool(bytearray, size=2)
+    steer(executor, pool=pool, fallback=Fallback(lambda: 0))
+
+    def check() -> None:
+        text: str = charge(1)
+        call: Callable[[int], str] = charge
+        event_id: str = reporter.report(ValueError(), http_status=500, severity="high")
+        handler: logging.Handler = reporter.logging_handler()
+        stats: Stats = reporter.stats()
+        done: bool = reporter.flush(1)
+        with reporter.capture(swallow=True), pool.lease() as buffer:
+            buffer.append(1)
+        reveal_type(fetch)
+"""
+
+WRONG = """
+    from faultstream.client import Executor, Outcome, RecoveryCommand, Reporter
+    reporter = Reporter("orders")
+    executor = Executor("orders")
+    reporter.report(ValueError(), severity="terrible")
+    reporter.report(ValueError(), colour="red")
+    Outcome("done")
+
+    @reporter.capture()
+    def charge(amount: int) -> str:
+        return str(amount)
+
+    charge("one")
+
+    @executor.handles("fallback")
+    def handle(command: int) -> None: ...
+"""
+
+
+def run(code: str) -> str:
+    """What a fresh interpreter prints."""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+    )
+    return done.stdout
+
+
+def mypy(code: str, folder: Path) -> list[str]:
+    """What mypy --strict says of a user's file, line by line."""
+    file = folder / "usage.py"
+    file.write_text(textwrap.dedent(code))
+    root = Path(faultstream.client.__file__).parents[2]
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", "--strict", "--config-file=", str(file)],
+        capture_output=True,
+        text=True,
+        timeout=280,
+        check=False,
+        cwd=folder,
+        env={"MYPYPATH": str(root), "MYPY_CACHE_DIR": str(folder / "cache")},
+    )
+    assert not done.stderr
+    return done.stdout.strip().splitlines()
+
+
+def test_importing_the_client_loads_nothing_heavy() -> None:
+    """Neither the pipeline's libraries nor aiokafka are loaded, and no thread is started."""
+    code = (
+        "import sys, threading, faultstream.client; print(threading.active_count(), *sys.modules)"
+    )
+    threads, *loaded = run(code).split()
+    assert threads == "1"
+    assert not HEAVY & {name.partition(".")[0] for name in loaded}
+    assert {name for name in loaded if name.startswith("faultstream.")} == {
+        name for name in loaded if name.startswith(("faultstream.client", "faultstream.core"))
+    } | {"faultstream.wire"}
+
+
+def test_making_parts_starts_nothing() -> None:
+    """Threads come with the first error and with start, not before."""
+    code = (
+        "import threading\n"
+        "from faultstream.client import Reporter, Executor\n"
+        "Reporter('orders').logging_handler(); Executor('orders', keys={'k': b'0' * 16})\n"
+        "print(threading.active_count())"
+    )
+    assert run(code) == "1\n"
+
+
+def test_the_public_api_is_typed(tmp_path: Path) -> None:
+    """Decorators keep signatures, and everyday use passes mypy --strict."""
+    *notes, last = mypy(USAGE, tmp_path)
+    assert last == "Success: no issues found in 1 source file"
+    revealed = notes[0].replace("builtins.", "")
+    assert "def (key: str, *, deep: bool =) -> typing.Coroutine[Any, Any, bytes]" in revealed
+
+
+def test_wrong_use_is_found_by_a_type_checker(tmp_path: Path) -> None:
+    """Unknown details, severities, statuses, arguments and handlers are errors."""
+    found = mypy(WRONG, tmp_path)
+    assert found[-1].startswith("Found 5 errors"), found
+    assert [line.split(":")[1] for line in found[:-1] if ": error:" in line] == [
+        "5", "6", "7", "13", "15"
+    ]  # fmt: skip
