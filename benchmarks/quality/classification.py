@@ -12,7 +12,7 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-from sources import need, scorer
+from sources import need, scorer  # type: ignore[import-not-found]  # beside this script
 
 from faultstream.config.topology import load as load_topology
 from faultstream.core.classify.engine import Classifier, Finding
@@ -85,7 +85,7 @@ def main() -> None:
     for library in dict.fromkeys(row["library"] for row in rows):
         own = [row for row in rows if row["library"] == library]
         found = judge(own, finder(Classifier(topology, without(known, own))))
-        unseen += [{**prediction, "id": row["id"]} for row, prediction in zip(own, found, strict=True)]
+        unseen += [{**one, "id": row["id"]} for row, one in zip(own, found, strict=True)]
     by_id = {prediction["id"]: prediction for prediction in unseen}
     runs = {
         "ours": whole,

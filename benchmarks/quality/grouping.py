@@ -16,7 +16,7 @@ import re
 from collections import defaultdict
 from statistics import mean
 
-from sources import need, scorer
+from sources import need, scorer  # type: ignore[import-not-found]  # beside this script
 
 from faultstream.core.event import ErrorEvent, Frame
 from faultstream.core.fingerprint import fingerprint
@@ -64,12 +64,16 @@ def logs(worst: str | None) -> None:
         result = score([row["event_template"] for row in rows], [one for one, _ in pairs])
         found.append(result)
         system = path.name.removesuffix(".csv.gz")
-        print(f"  {system:34}{result['GA']:8.3f}{result['FGA']:8.3f}"
-              f"{result['groups_true']:7}{result['groups_pred']:7}")
+        print(
+            f"  {system:34}{result['GA']:8.3f}{result['FGA']:8.3f}"
+            f"{result['groups_true']:7}{result['groups_pred']:7}"
+        )
         if worst == system:
             show_worst(rows, pairs)
-    print(f"{'ours, mean, stateless':36}{mean(r['GA'] for r in found):8.3f}"
-          f"{mean(r['FGA'] for r in found):8.3f}")
+    print(
+        f"{'ours, mean, stateless':36}{mean(r['GA'] for r in found):8.3f}"
+        f"{mean(r['FGA'] for r in found):8.3f}"
+    )
     for name, ga, fga in LOG_PEERS:
         print(f"{name:36}{ga:8.3f}{fga:8.3f}")
 
@@ -116,8 +120,10 @@ def stacks() -> None:
     print(f"\n{'stacks':36}{'FGA':>8}{'pair F1':>8}{'true':>7}{'ours':>7}")
     for name, labels in variants.items():
         result = score(bugs, labels)
-        print(f"{name:36}{result['FGA']:8.3f}{result['pair_f1']:8.3f}"
-              f"{result['groups_true']:7}{result['groups_pred']:7}")
+        print(
+            f"{name:36}{result['FGA']:8.3f}{result['pair_f1']:8.3f}"
+            f"{result['groups_true']:7}{result['groups_pred']:7}"
+        )
     for name, fga, pair in STACK_PEERS:
         print(f"{name:36}{fga:8.2f}{pair:8.2f}")
 

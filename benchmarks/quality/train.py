@@ -14,6 +14,7 @@ import math
 import sys
 from collections import Counter, defaultdict
 from pathlib import Path
+from typing import TypedDict
 
 from faultstream.core.classify.knowledge import Knowledge, load
 from faultstream.core.classify.learned import Model, tokens
@@ -34,19 +35,25 @@ def corpus(known: Knowledge) -> list[Example]:
         if rule.strength != "bare":
             found.append((rule.library, name, "", rule.spec.category))
     for number, message in enumerate(known.messages):
-        for text in message.any:
-            found.append((f"messages-{number % FOLDS}", "", text, message.spec.category))
+        library = f"messages-{number % FOLDS}"
+        found.extend((library, "", text, message.spec.category) for text in message.any)
     for number, word in enumerate(known.words):
-        for part in word.any:
-            found.append((f"words-{number % FOLDS}", part, "", word.spec.category))
+        library = f"words-{number % FOLDS}"
+        found.extend((library, part, "", word.spec.category) for part in word.any)
     return found
+
+
+class Weights(TypedDict):
+    labels: list[str]
+    bias: list[float]
+    weights: dict[str, list[float]]
 
 
 def train(examples: list[Example], verdicts: dict[str, str], temperature: float) -> Model:
     return Model(**weights(examples), verdicts=verdicts, temperature=temperature, floor=0.0)
 
 
-def weights(examples: list[Example]) -> dict[str, object]:
+def weights(examples: list[Example]) -> Weights:
     by_category: Counter[str] = Counter(example[3] for example in examples)
     labels = sorted(by_category)
     seen: dict[str, Counter[str]] = defaultdict(Counter)
@@ -59,7 +66,12 @@ def weights(examples: list[Example]) -> dict[str, object]:
     for token, counts in sorted(seen.items()):
         n = sum(counts.values())
         row = [
-            round(math.log((counts[label] + SMOOTHING * prior[label]) / (n + SMOOTHING) / prior[label]), 2)
+            round(
+                math.log(
+                    (counts[label] + SMOOTHING * prior[label]) / (n + SMOOTHING) / prior[label]
+                ),
+                2,
+            )
             for label in labels
         ]
         row = [max(-3.0, value) for value in row]
@@ -78,11 +90,15 @@ def usual(known: Knowledge) -> dict[str, str]:
     seen: dict[str, Counter[str]] = defaultdict(Counter)
     for rule in known.types.values():
         spec = rule.spec
-        seen[spec.category][f"{spec.category} {spec.severity} {'yes' if spec.transient else 'no'}"] += 1
+        seen[spec.category][
+            f"{spec.category} {spec.severity} {'yes' if spec.transient else 'no'}"
+        ] += 1
     return {category: min(c, key=lambda v: (-c[v], v)) for category, c in seen.items()}
 
 
-def left_out(examples: list[Example], verdicts: dict[str, str], temperature: float) -> tuple[float, float, int]:
+def left_out(
+    examples: list[Example], verdicts: dict[str, str], temperature: float
+) -> tuple[float, float, int]:
     """Log loss, share right and number of judged types over left-out libraries."""
     loss, right, n = 0.0, 0, 0
     for fold in range(FOLDS):
@@ -109,9 +125,16 @@ def main() -> None:
     examples, verdicts = corpus(known), usual(known)
     tried = [(left_out(examples, verdicts, t / 10), t / 10) for t in range(4, 31, 2)]
     (loss, right, n), temperature = min(tried)
-    print(f"{len(examples)} examples; left-out libraries: {n} types, right {right:.3f}, "
-          f"log loss {loss:.3f} at temperature {temperature}")
-    content = {**weights(examples), "verdicts": verdicts, "temperature": temperature, "floor": FLOOR}
+    print(
+        f"{len(examples)} examples; left-out libraries: {n} types, right {right:.3f}, "
+        f"log loss {loss:.3f} at temperature {temperature}"
+    )
+    content = {
+        **weights(examples),
+        "verdicts": verdicts,
+        "temperature": temperature,
+        "floor": FLOOR,
+    }
     text = json.dumps(content, separators=(",", ":"), sort_keys=True) + "\n"
     if options.check:
         sys.exit(0 if TARGET.read_text() == text else 1)

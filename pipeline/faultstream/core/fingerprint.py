@@ -1,10 +1,10 @@
 """Fingerprint v1: which events are one problem, and why (row C4).
 
 In order: explicit parts of the producer; else type, chained types and stack frames; else type and
-message template. Two variants: `app` over the frames of the application, `system` over all of
-them, equal when nobody can tell them apart. Every part that was looked at stands in the explanation, with
-the reason where it does not count. The version is stamped on every group: a better algorithm
-becomes fs2 and never re-keys what fs1 named.
+message template. Two variants: `app` over the innermost frames of the application, `system` over
+all frames. Every part that was looked at stands in the explanation, with the reason where it does
+not count. The version is stamped on every group: a better algorithm becomes fs2 and never re-keys
+what fs1 named.
 """
 
 import hashlib
@@ -34,7 +34,9 @@ faults at one throwing place apart."""
 MAX_CHAIN: Final = 8
 
 # Which kind a value looks like depends on its digits and letters: one kind for the fingerprint.
-_KINDS: Final = re.compile(r"<(?:hex|float|size|duration|version|id|ip|host|uuid|who|int)>(?:<int>)*")
+_KINDS: Final = re.compile(
+    r"<(?:hex|float|size|duration|version|id|ip|host|uuid|who|int)>(?:<int>)*"
+)
 # What stands behind `key=` is a value, unless the key is about what went wrong.
 _PAIR: Final = re.compile(
     r"(?i)((?<![a-z_.-])(?!(?:\w{0,40}_)?(?:err|error|errno|reason|cause|msg|message|status|code|state"
@@ -108,8 +110,8 @@ def _default_parts(
         parts.append(Part("frames", (), counts=False, hint="nothing but plumbing"))
     shape = _shape(text)
     parts.append(Part("message", (shape,), counts=bool(shape), hint="" if shape else "empty"))
-    for cause in event.causes[-1:]:
-        parts.append(Part("cause", (_shape(template(cause.message)),)))
+    if event.causes:
+        parts.append(Part("cause", (_shape(template(event.causes[-1].message)),)))
     if not shape and (event.operation or event.function):
         place = (event.operation, event.function)
         parts.append(Part("place", place, hint="no message, no frames"))
@@ -123,8 +125,8 @@ def fingerprint(event: ErrorEvent, text: str) -> Fingerprint:
     equal, which keeps groups together when frames change from library to application.
     """
     system_frames = _frames(event.frames)
-    app_frames, own = _app_frames(event.frames)
-    variant = "innermost application" if own else "innermost (none of the application)"
+    app_frames, mine = _app_frames(event.frames)
+    variant = "innermost application" if mine else "innermost (none of the application)"
     parts = _default_parts(event, text, app_frames, variant=variant)
     system = _default_parts(event, text, system_frames, variant="all")
     given = tuple(event.fingerprint)

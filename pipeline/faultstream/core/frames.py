@@ -1,9 +1,10 @@
 """Stack frames made comparable: what generators, proxies and runtimes add to names taken off.
 
-Rules for names of Python, Java and Kotlin, JavaScript, Go, .NET, PHP and Ruby in one list, because a
-name does not say where it comes from. Line numbers never count.
+Rules for names of Python, Java and Kotlin, JavaScript, Go, .NET, PHP and Ruby stand in one list,
+because a name does not say where it comes from. Line numbers never count.
 """
 
+# ruff: noqa: ISC004  (long expressions are cut into lines; the commas are all there)
 import re
 from collections.abc import Sequence
 from typing import Final

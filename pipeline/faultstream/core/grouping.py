@@ -3,8 +3,8 @@
 Two memos. The first is keyed by everything that fingerprint and verdict can see of an event, with
 the digits of the message made equal, so that a hit costs a few microseconds. The second is keyed
 by the template, so that messages with ever new ids in letters share one Group and one verdict.
-Neither key is coarser than `group_of`, which sees nothing but what stands in the keys; a property test
-holds them against each other.
+Neither key is coarser than `group_of`, which sees nothing but what stands in the keys; a property
+test holds them against each other.
 """
 
 import hashlib

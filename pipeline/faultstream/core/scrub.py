@@ -52,7 +52,8 @@ _KEYED: Final = re.compile(
     r"|authorization|credentials?|cookie)[\"']?\s{0,4}[:=]\s{0,4}[\"']?)"
     r"(?=[^\s\"',;&)}\]]{0,64}[0-9A-Z_~+/=-])[^\s\"',;&)}\]]{8,4096}"
 )
-_CARD: Final = re.compile(r"(?<![0-9A-Za-z.])[0-9](?:[ -]?[0-9]){12,18}(?![0-9A-Za-z])")
+_CARD: Final = re.compile(r"(?<![0-9A-Za-z.])[0-9](?:[ -]?[0-9]){12,}(?![A-Za-z])")
+_BETWEEN: Final = re.compile(r"([ -])")
 _EMAIL: Final = re.compile(
     r"(?<![\w.+-])[\w.+-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z]{2,24}(?![\w-])"
 )
@@ -72,9 +73,31 @@ def luhn(digits: str) -> bool:
     return total % 10 == 0
 
 
+def _is_card(digits: str) -> bool:
+    return 13 <= len(digits) <= 19 and len(set(digits)) > 1 and luhn(digits)
+
+
+def _plain_digits(text: str) -> str:
+    return text.replace(" ", "").replace("-", "")
+
+
 def _card(match: re.Match[str]) -> str:
-    digits = match[0].replace(" ", "").replace("-", "")
-    return CARD if len(set(digits)) > 1 and luhn(digits) else match[0]
+    digits = _plain_digits(match[0])
+    if len(digits) > 19:
+        return _cards_in_list(match[0])
+    return CARD if _is_card(digits) else match[0]
+
+
+def _cards_in_list(text: str) -> str:
+    """Masks cards written in fours within a longer list of numbers."""
+    groups = _BETWEEN.split(text)  # numbers at even places, what is between them at odd ones
+    place = 0
+    while place + 6 < len(groups):
+        four = groups[place : place + 7 : 2]
+        if all(len(group) == 4 for group in four) and _is_card("".join(four)):
+            groups[place : place + 7] = [CARD]
+        place += 2
+    return "".join(groups)
 
 
 def _suspicious(text: str, zeroed: bytes) -> bool:
@@ -92,7 +115,8 @@ def scrub_text(text: str, *, emails: bool = False) -> str:
     zeroed = text.encode("utf-8", "surrogatepass").translate(ZEROED)
     if zeroed not in _clean:
         if _suspicious(text, zeroed):
-            text = _replace(text)
+            clean = _replace(text)
+            text = text if clean == text else clean
         elif len(zeroed) <= _MEMO_CHARS:
             if len(_clean) >= _MEMO_ENTRIES:
                 _clean.clear()
@@ -103,12 +127,17 @@ def scrub_text(text: str, *, emails: bool = False) -> str:
 
 
 def _replace(text: str) -> str:
-    text = _USERINFO.sub(f"://{MASK}@", text)
-    text = _PEM.sub(MASK, text)
-    text = _SCHEME.sub(rf"\1 {MASK}", text)
+    low = text.lower()
+    if "://" in text and "@" in text:
+        text = _USERINFO.sub(f"://{MASK}@", text)
+    if "private key" in low:
+        text = _PEM.sub(MASK, text)
+    if "bearer" in low or "basic" in low:
+        text = _SCHEME.sub(rf"\1 {MASK}", text)
     text = _JWT.sub(MASK, text)
     text = _ISSUED.sub(MASK, text)
-    text = _PASSWORD.sub(rf"\1{MASK}", text)
+    if "pass" in low or "pwd" in low:
+        text = _PASSWORD.sub(rf"\1{MASK}", text)
     text = _KEYED.sub(rf"\1{MASK}", text)
     return _CARD.sub(_card, text)
 

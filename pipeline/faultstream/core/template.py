@@ -11,6 +11,7 @@ Only the head of a message counts, its first two lines with something in them wi
 cost is linear and small whatever is sent.
 """
 
+# ruff: noqa: ISC004  (long expressions are cut into lines; the commas are all there)
 import re
 from typing import Final
 
@@ -57,7 +58,8 @@ _PATTERNS: Final = (
              r"\.[A-Za-z]{1,10}\b|(?<![A-Za-z0-9])[A-Za-z]:\\[^\s\"'<>|:*?]+"),
     ("host", r"(?<![\w.@-])(?:[A-Za-z0-9][A-Za-z0-9_-]{0,62}\.){1,8}(?:" + _TLD +
              r")(?::[0-9]{1,5})?(?![\w-]|\.[\w])|(?<!\w)localhost(?!\w)(?::[0-9]{1,5})?"),
-    ("hex", r"(?<![A-Za-z0-9])(?:0[xX][0-9A-Fa-f]+|(?=[A-Fa-f]{0,64}[0-9])(?=[0-9]{0,64}[A-Fa-f])[0-9A-Fa-f]{7,128}|[A-Fa-f]{8,128})"
+    ("hex", r"(?<![A-Za-z0-9])(?:0[xX][0-9A-Fa-f]+|(?=[A-Fa-f]{0,64}[0-9])(?=[0-9]{0,64}[A-Fa-f])"
+            r"[0-9A-Fa-f]{7,128}|[A-Fa-f]{8,128})"
             r"(?![A-Za-z0-9])"),
     ("id", r"(?<![A-Za-z0-9_-])(?=[A-Za-z_-]{0,64}[0-9][A-Za-z_-]{0,64}[0-9])"
            r"(?=[0-9_-]{0,64}[A-Za-z])[A-Za-z0-9_-]{20,256}(?![A-Za-z0-9_-])"),

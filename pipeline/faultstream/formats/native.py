@@ -31,16 +31,18 @@ _NAMES: Final = (
     "function", "request_id", "user_id", "session_id", "trace_id", "span_id", "parent_event_id",
     "correlation_id", "experiment_id",
 )  # fmt: skip
-_IDENTITIES: Final = ("service", "environment")
-_SECONDS_KEPT: Final = 4_096
+_REMEMBERED: Final = 4_096
 _seconds: dict[str, int] = {}
+_identities: set[str] = set()
 
 
-def admit(value: bytes | None, *, timestamp_ms: int) -> ErrorEvent:
+def admit(value: bytes | None, *, timestamp_ms: int) -> ErrorEvent:  # noqa: C901, PLR0912
     """The event in a record's value, within the limits of core.event, without secrets.
 
     `time` is milliseconds since the epoch afterwards; `timestamp_ms`, the record's own, when
     the event has none. A missing event_id stays empty. May be repeated: same bytes, same event.
+
+    One long function on purpose: it runs for every record, and calls are what costs.
 
     Raises:
         DataError: stage `decode` (not a readable JSON object), `size`, or `validate`.
@@ -57,7 +59,7 @@ def admit(value: bytes | None, *, timestamp_ms: int) -> ErrorEvent:
 
     time = event.time
     if time.__class__ is str:
-        event.time = time = _milliseconds(time)  # type: ignore[arg-type]
+        event.time = time = _milliseconds(time)
     elif time is None:
         event.time = time = max(0, timestamp_ms)
     if not 0 <= time < MAX_TIME_MS:  # type: ignore[operator]
@@ -71,11 +73,11 @@ def admit(value: bytes | None, *, timestamp_ms: int) -> ErrorEvent:
         event.category = _category(event.category)
     if not event.environment:
         event.environment = DEFAULT_ENVIRONMENT
-    if not (event.service.isprintable() and event.environment.isprintable()):
-        raise DataError("validate", "service, environment: control characters are not taken")
-    if not event.service.strip():
-        raise DataError("validate", "service: must not be empty")
-    if not event.error_type.strip():
+    if event.service not in _identities:
+        _check_identity("service", event.service)
+    if event.environment not in _identities:
+        _check_identity("environment", event.environment)
+    if not event.error_type or event.error_type.isspace():
         raise DataError("validate", "error_type: must not be empty")
     # No other field can be longer than what the record holds beside the message.
     if size - len(event.message) > limits.MAX_NAME_CHARS or event.cut:
@@ -93,6 +95,19 @@ def admit(value: bytes | None, *, timestamp_ms: int) -> ErrorEvent:
     return event
 
 
+def _check_identity(name: str, text: str) -> None:
+    """State is kept by service and environment: those are never cut or mended."""
+    if not text.strip():
+        raise DataError("validate", f"{name}: must not be empty")
+    if not text.isprintable():
+        raise DataError("validate", f"{name}: control characters are not taken")
+    if len(text) > limits.MAX_NAME_CHARS:
+        raise DataError("size", f"{name}: longer than {limits.MAX_NAME_CHARS} characters")
+    if len(_identities) >= _REMEMBERED:
+        _identities.clear()
+    _identities.add(text)
+
+
 def _milliseconds(text: Any) -> int | None:
     """RFC 3339 to milliseconds. Whole seconds are remembered: neighbours share them."""
     if len(text) == 24 and text[19] == "." and text[23] == "Z":
@@ -100,7 +115,7 @@ def _milliseconds(text: Any) -> int | None:
         start = _seconds.get(second)
         if start is None:
             start = _parsed(second)
-            if len(_seconds) >= _SECONDS_KEPT:
+            if len(_seconds) >= _REMEMBERED:
                 _seconds.clear()
             _seconds[second] = start
         if fraction.isdecimal():
@@ -140,14 +155,25 @@ def _note(event: ErrorEvent, field: str) -> None:
 def _hold_to_limits(event: ErrorEvent) -> None:
     longest = limits.MAX_NAME_CHARS
     event.cut = [name[:longest] for name in event.cut[:50]]
-    for name in _IDENTITIES:
-        if len(getattr(event, name)) > longest:
-            raise DataError("size", f"{name}: longer than {longest} characters")
     for name in _NAMES:
         text = getattr(event, name)
         if len(text) > longest:
             setattr(event, name, text[:longest])
             _note(event, name)
+    _hold_frames(event)
+    _hold_causes(event)
+    if len(event.fingerprint) > 16 or any(len(part) > longest for part in event.fingerprint):
+        event.fingerprint = [part[:longest] for part in event.fingerprint[:16]]
+        _note(event, "fingerprint")
+    long = any(len(k) > longest or len(v) > 8 * longest for k, v in event.tags.items())
+    if long or len(event.tags) > limits.MAX_TAGS:
+        kept = list(event.tags.items())[: limits.MAX_TAGS]
+        event.tags = {key[:longest]: text[: 8 * longest] for key, text in kept}
+        _note(event, "tags")
+
+
+def _hold_frames(event: ErrorEvent) -> None:
+    longest = limits.MAX_NAME_CHARS
     if len(event.frames) > limits.MAX_FRAMES:
         # The innermost say where it broke, the outermost how it came there.
         inner = limits.MAX_FRAMES * 3 // 4
@@ -159,6 +185,10 @@ def _hold_to_limits(event: ErrorEvent) -> None:
             if len(text) > longest:
                 setattr(frame, name, text[:longest] if name != "file" else text[-longest:])
                 _note(event, "frames")
+
+
+def _hold_causes(event: ErrorEvent) -> None:
+    longest = limits.MAX_NAME_CHARS
     if len(event.causes) > limits.MAX_CAUSES:
         event.causes = event.causes[: limits.MAX_CAUSES - 1] + event.causes[-1:]
         _note(event, "causes")
@@ -167,14 +197,6 @@ def _hold_to_limits(event: ErrorEvent) -> None:
             cause.error_type = cause.error_type[:longest]
             cause.message = cause.message[: limits.MAX_MESSAGE_CHARS]
             _note(event, "causes")
-    if len(event.fingerprint) > 16 or any(len(part) > longest for part in event.fingerprint):
-        event.fingerprint = [part[:longest] for part in event.fingerprint[:16]]
-        _note(event, "fingerprint")
-    long = any(len(k) > longest or len(v) > 8 * longest for k, v in event.tags.items())
-    if long or len(event.tags) > limits.MAX_TAGS:
-        kept = list(event.tags.items())[: limits.MAX_TAGS]
-        event.tags = {key[:longest]: text[: 8 * longest] for key, text in kept}
-        _note(event, "tags")
 
 
 def _decode_slowly(value: bytes) -> ErrorEvent:

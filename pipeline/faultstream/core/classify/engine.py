@@ -1,8 +1,8 @@
 """Classifier: type, message, causes and circumstances to a Verdict (rows C1 to C3).
 
 First that settles it: what the producer says; a firm type; the message; a chained cause; a soft
-type; the words of the type's name; the HTTP status; the learned model; the default. The verdict names
-the rule, so that a wrong one can be found and mended in a data file.
+type; the HTTP status; the words of the type's name; the learned model; the default. The verdict
+names the rule, so that a wrong one can be found and mended in a data file.
 """
 
 from typing import Final, NamedTuple
@@ -111,7 +111,7 @@ class Classifier:
             return "medium"
         return severity
 
-    def find(
+    def find(  # noqa: C901, PLR0911  (a list of steps, each of which may settle it)
         self,
         error_type: str,
         text: str,

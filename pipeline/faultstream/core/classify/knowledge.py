@@ -1,9 +1,10 @@
 """The knowledge base: TOML files beside this one, read once when a Classifier is first made.
 
 Reading package data is the one thing here that is not arithmetic; what is read is part of the
-release like code, so equal versions give equal verdicts. A file holds `[[types]]` (names that share a
-verdict), `[[packages]]` (what an unlisted type of a package is by default), `[[messages]]`
-(in order, first match wins), `[[families]]` (texts that give a type away) and `[[words]]` (for names that no table lists, likewise).
+release like code, so equal versions give equal verdicts. A file holds `[[types]]` (names that
+share a verdict), `[[packages]]` (what an unlisted type of a package is by default), `[[messages]]`
+(in order, first match wins), `[[families]]` (texts that give a type away) and `[[words]]` (for
+names that no table lists, in order).
 
 A verdict is written `category severity transient [http]`, transient as yes or no. How far a
 type settles the matter: `firm` wholly; `soft` unless the message says more; `bare` not at all.
@@ -30,9 +31,30 @@ FIRST: Final[tuple[str, ...]] = ("python", "java", "node", "go", "dotnet", "php"
 
 # Too common to say by themselves which library is meant.
 COMMON_LEAVES: Final = frozenset(
-    "error Error Exception Errors Fault Status ApiException APIException ApiError ClientError"
-    " ServerError ServiceError ServiceException ServerException ClientException ResponseError"
-    " RequestError ResponseException HTTPException HttpException HTTPError ParseError".split()
+    {
+        "error",
+        "Error",
+        "Exception",
+        "Errors",
+        "Fault",
+        "Status",
+        "ApiException",
+        "APIException",
+        "ApiError",
+        "ClientError",
+        "ServerError",
+        "ServiceError",
+        "ServiceException",
+        "ServerException",
+        "ClientException",
+        "ResponseError",
+        "RequestError",
+        "ResponseException",
+        "HTTPException",
+        "HttpException",
+        "HTTPError",
+        "ParseError",
+    }
 )
 
 
@@ -191,8 +213,9 @@ def build(files: Iterable[tuple[str, dict[str, Any]]]) -> Knowledge:
                     entry.get("weak", False),
                 )
             )
-        for entry in content.get("families", ()):
-            families.append((entry["category"], _texts(entry["any"])))
+        families.extend(
+            (entry["category"], _texts(entry["any"])) for entry in content.get("families", ())
+        )
         for entry in content.get("words", ()):
             spec = parse_spec(entry["verdict"], f"words:{entry['id']}")
             words.append(WordRule(spec, _texts(entry["any"]), entry.get("strength", "firm")))

@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import resources
+from itertools import pairwise
 from typing import Final, NamedTuple
 
 from faultstream.core.classify.knowledge import Spec, parse_spec
@@ -18,8 +19,37 @@ from faultstream.core.classify.names import dotted, leaf, words
 
 _WORD: Final = re.compile(r"[a-z]{3,24}")
 _STOP: Final = frozenset(
-    "the and for was not with from that this has have are been error exception int float path url"
-    " host uuid date time hex failed fail could cannot can".split()
+    {
+        "the",
+        "and",
+        "for",
+        "was",
+        "not",
+        "with",
+        "from",
+        "that",
+        "this",
+        "has",
+        "have",
+        "are",
+        "been",
+        "error",
+        "exception",
+        "int",
+        "float",
+        "path",
+        "url",
+        "host",
+        "uuid",
+        "date",
+        "time",
+        "hex",
+        "failed",
+        "fail",
+        "could",
+        "cannot",
+        "can",
+    }
 )
 MAX_TOKENS: Final = 64
 
@@ -38,7 +68,7 @@ def tokens(error_type: str, low: str) -> list[str]:
     found += [f"p:{word}" for part in name.split(".")[:-1] for word in words(part)]
     message = [word for word in _WORD.findall(low) if word not in _STOP][:MAX_TOKENS]
     found += [f"m:{word}" for word in message]
-    found += [f"m:{a} {b}" for a, b in zip(message, message[1:], strict=False)]
+    found += [f"m:{a} {b}" for a, b in pairwise(message)]
     return sorted(set(found))
 
 
@@ -47,6 +77,7 @@ class Model:
 
     def __init__(
         self,
+        *,
         labels: Sequence[str],
         bias: Sequence[float],
         weights: Mapping[str, Sequence[float]],

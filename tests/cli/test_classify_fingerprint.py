@@ -1,0 +1,42 @@
+"""The offline commands classify and fingerprint."""
+
+import json
+
+from click.testing import CliRunner
+
+from faultstream.cli import main
+
+EVENT = b'{"service":"a","error_type":"KeyError","event_id":"e1","message":"order 5"}\n'
+
+
+def test_classify() -> None:
+    """A verdict a line; a bad line is told with its number and makes the exit code 1."""
+    result = CliRunner().invoke(main, ["classify"], input=EVENT + b"{\n" + EVENT)
+    assert result.exit_code == 1
+    lines = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [line["event_id"] for line in lines] == ["e1", "e1"]
+    assert lines[0]["rule"] == "type:KeyError"
+    assert set(lines[0]) == {
+        "event_id", "domain", "category", "severity", "transient", "confidence", "rule",
+        "http_status",
+    }  # fmt: skip
+    assert result.stderr.startswith("line 2: decode: not JSON")
+    assert "1 bad lines" in result.stderr
+
+
+def test_fingerprint() -> None:
+    """A fingerprint a line, with the tree on request."""
+    result = CliRunner().invoke(main, ["fingerprint", "--explain"], input=EVENT)
+    assert result.exit_code == 0
+    line = json.loads(result.stdout)
+    assert (line["event_id"], line["version"], line["template"]) == ("e1", "fs1", "order <int>")
+    assert line["explain"]["app"][0]["values"] == ["KeyError"]
+
+
+def test_plain() -> None:
+    """Bare messages are grouped by template, secrets left out."""
+    text = b"order 5 lost password=x\norder 77 lost password=y\n"
+    result = CliRunner().invoke(main, ["fingerprint", "--plain"], input=text)
+    lines = [json.loads(line) for line in result.stdout.splitlines()]
+    assert len({line["fingerprint"] for line in lines}) == 1
+    assert lines[0]["template"] == "order <int> lost password=[scrubbed]"

@@ -1,0 +1,123 @@
+"""What errors are said to be, and by which rule."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from faultstream.config.topology import load as load_topology
+from faultstream.core.classify import Classifier
+from faultstream.core.classify.knowledge import load, parse_spec
+from faultstream.core.classify.names import dotted
+from faultstream.core.event import Cause, ErrorEvent
+from faultstream.core.group import CATEGORIES, Verdict
+from faultstream.core.template import template
+
+CLASSIFIER = Classifier(load_topology(None))
+
+
+def verdict(error_type: str, message: str = "", **fields: object) -> Verdict:
+    made = {"service": "s", "error_type": error_type, "message": message, **fields}
+    event = ErrorEvent(**made)  # type: ignore[arg-type]
+    return CLASSIFIER.classify(event, template(message))
+
+
+@pytest.mark.parametrize(
+    ("error_type", "message", "category", "severity", "transient"),
+    [
+        ("KeyError", "'user_id'", "code", "medium", False),
+        ("OSError", "[Errno 28] No space left on device", "resource", "critical", False),
+        ("OSError", "[Errno 111] Connection refused", "network", "high", True),
+        ("OSError", "[Errno 11] Resource temporarily unavailable", "resource", "critical", True),
+        ("requests.exceptions.ReadTimeout", "", "timeout", "medium", True),
+        ("sqlalchemy.exc.OperationalError", "could not connect to server", "database", "critical",
+         True),
+        ("psycopg2.errors.DeadlockDetected", "", "database", "high", True),
+        ("java.lang.OutOfMemoryError", "Java heap space", "resource", "critical", False),
+        ("*net.OpError", "dial tcp 10.0.0.1:1: i/o timeout", "timeout", "medium", True),
+        ("Error", "connect ECONNREFUSED 127.0.0.1:5432", "network", "high", True),
+        ("SyntaxError", "Unexpected end of JSON input", "serialization", "medium", False),
+        ("System.NullReferenceException", "", "code", "medium", False),
+        ("Illuminate\\Validation\\ValidationException", "", "validation", "low", False),
+        ("ActiveRecord::RecordNotFound", "", "business", "low", False),
+        ("stripe.error.CardError", "declined", "business", "low", False),
+        ("acme.QuotaExceededError", "", "rate_limit", "medium", True),
+        ("Exception", "HTTP 429 from api", "rate_limit", "medium", True),
+    ],
+)  # fmt: skip
+def test_known(
+    error_type: str, message: str, category: str, severity: str, transient: bool
+) -> None:
+    """Types, messages and words of names settle category, severity and transience."""
+    found = verdict(error_type, message)
+    assert (found.category, found.severity, found.transient) == (category, severity, transient)
+
+
+def test_cause_chain() -> None:
+    """A bare type is what its cause is, and the rule says so."""
+    found = verdict("RuntimeError", "failed", causes=[Cause(error_type="TimeoutError")])
+    assert (found.category, found.rule) == ("timeout", "cause:type:TimeoutError")
+
+
+def test_producer_decides() -> None:
+    """Category, severity and recoverability given by the producer stand."""
+    found = verdict("KeyError", category="business", severity="fatal", recoverable=True)
+    assert (found.category, found.severity, found.transient) == ("business", "fatal", True)
+    assert (found.rule, found.confidence) == ("given", 1.0)
+
+
+def test_circumstances() -> None:
+    """Practice environments lower a step; deep layers and uncaught errors are at least medium."""
+    assert verdict("ValueError", environment="test").severity == "low"
+    low = "pydantic.ValidationError"
+    assert verdict(low).severity == "low"
+    assert verdict(low, layer="infrastructure").severity == "medium"
+    assert verdict(low, layer="api").severity == "low"
+    assert verdict(low, handled=False).severity == "medium"
+
+
+def test_http_status() -> None:
+    """The status is the event's, else the rule's, else the category's."""
+    assert verdict("KeyError", http_status=418).http_status == 418
+    assert verdict("django.http.Http404").http_status == 404
+    assert verdict("TimeoutError").http_status == 504
+    assert verdict("Exception", http_status=429).category == "rate_limit"
+
+
+@pytest.mark.parametrize(
+    ("name", "plain"),
+    [
+        ("*net.OpError", "net.OpError"),
+        ("Redis::TimeoutError", "Redis.TimeoutError"),
+        ("Illuminate\\Database\\QueryException", "Illuminate.Database.QueryException"),
+        ("builtins.KeyError", "KeyError"),
+        ("System.Exception`1[System.Int32]", "System.Exception"),
+    ],
+)
+def test_dotted(name: str, plain: str) -> None:
+    """Names of all languages come to one form."""
+    assert dotted(name) == plain
+
+
+def test_every_rule_names_a_category() -> None:
+    """The shipped files parse, every name is dotted as it is looked up, all categories occur."""
+    known = load()
+    assert {rule.spec.category for rule in known.types.values()} == set(CATEGORIES)
+    assert [name for name in known.types if dotted(name) != name] == []
+    assert len(known.types) > 2_500
+
+
+@pytest.mark.parametrize(
+    "text", ["network high", "net high yes", "network loud yes", "network high si"]
+)
+def test_broken_verdicts(text: str) -> None:
+    """A broken verdict in a file is refused with the rule's name."""
+    with pytest.raises(ValueError, match=r"^r: "):
+        parse_spec(text, "r")
+
+
+@given(st.text(max_size=60), st.text(max_size=200))
+def test_anything(error_type: str, message: str) -> None:
+    """Every error has a verdict with a rule and a probability."""
+    found = verdict(error_type or "x", message)
+    assert found.rule
+    assert 0.0 <= found.confidence <= 1.0
