@@ -1,0 +1,162 @@
+"""The parts of detection alone: baseline, watermark, and each detector's bounds."""
+
+from math import exp, lgamma, log
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from faultstream.core.detect.baseline import MEMORY, Baseline, unusual
+from faultstream.core.policy import BurstPolicy, DetectorsPolicy
+from faultstream.core.records import Pattern
+from faultstream.core.watermark import SKEW_MS, Watermark
+from tests.core import making
+from tests.core.making import T0, Line, event, final, group, run
+
+POLICY = DetectorsPolicy()
+
+
+def poisson_tail(n: int, mean: float) -> float:
+    """P(X >= n), summed term by term."""
+    return 1.0 - sum(exp(k * log(mean) - mean - lgamma(k + 1)) for k in range(n))
+
+
+@pytest.mark.parametrize("mean", [0.1, 1.0, 7.5, 40.0])
+def test_unusual_poisson(mean: float) -> None:
+    """The threshold is the first count whose Poisson tail is below the significance."""
+    n = unusual(mean, mean, 1e-4)
+    assert poisson_tail(n, mean) < 1e-4 <= poisson_tail(n - 1, mean)
+
+
+@settings(max_examples=50, deadline=None)
+@given(mean=st.floats(0.01, 1e6), spread=st.floats(0, 50))
+def test_unusual_bounds(mean: float, spread: float) -> None:
+    """It lies above the mean, grows with the variance, and always exists."""
+    variance = mean * (1 + spread)
+    n = unusual(mean, variance, 1e-4)
+    assert n > mean
+    assert unusual(mean, variance * 2, 1e-4) >= n
+
+
+def test_unusual_is_smooth_at_the_approximation() -> None:
+    """Where the exact sum gives way to the approximation they agree within one percent."""
+    exact, near = unusual(2_600.0, 3_000.0, 1e-4), unusual(2_850.0, 3_000.0, 1e-4)
+    assert abs((near - exact) - 250) < 30
+
+
+def test_baseline_needs_history() -> None:
+    """Nothing is known before `history` windows, and the last two windows do not count."""
+    baseline = Baseline(BurstPolicy(history=3))
+    for window in range(4):
+        baseline.add(window, 10)
+    assert baseline.expect(3) == (0, 0.0)
+    assert baseline.expect(4)[1] == 10.0
+    baseline.add(3, 1_000)
+    assert baseline.expect(4)[1] == 10.0
+    assert baseline.expect(5)[1] == 1040 / 4
+
+
+def test_baseline_is_bounded_and_forgets() -> None:
+    """It keeps 60 windows; after 60 empty ones it starts anew."""
+    baseline = Baseline(BurstPolicy(history=3))
+    for window in range(500):
+        baseline.add(window, 1)
+    assert len(baseline.counts) <= MEMORY + 2
+    baseline.add(500 + MEMORY, 5)
+    assert baseline.counts == [5]
+
+
+def test_watermark_follows_and_never_goes_back() -> None:
+    """The value is the newest event time minus the lateness."""
+    mark = Watermark(POLICY)
+    mark.advance(100_000, 100_000)
+    assert mark.value_ms == 90_000
+    mark.advance(50_000, 100_000)
+    assert mark.value_ms == 90_000
+
+
+def test_watermark_moves_when_idle() -> None:
+    """Without records it moves by the wall clock once idle_ms have passed, not before."""
+    mark = Watermark(POLICY)
+    mark.tick(100_000)
+    mark.advance(100_000, 100_000)
+    mark.tick(100_000)
+    mark.tick(100_000 + POLICY.idle_ms - 1)
+    assert mark.value_ms == 90_000
+    mark.tick(100_000 + POLICY.idle_ms)
+    assert mark.value_ms == 90_000 + POLICY.idle_ms
+
+
+def test_watermark_resists_the_future() -> None:
+    """A record dated 2100, by event and by record, does not make the present late."""
+    mark = Watermark(POLICY)
+    mark.tick(100_000)
+    mark.advance(4_000_000_000_000, 4_000_000_000_000)
+    assert mark.value_ms == 100_000 + SKEW_MS - POLICY.allowed_lateness_ms
+
+
+def test_watermark_survives_a_save() -> None:
+    """A loaded watermark has the value of the saved one and goes on from there."""
+    mark = Watermark(POLICY)
+    mark.advance(100_000, 100_000)
+    again = Watermark.load(mark.save(), POLICY)
+    assert again.value_ms == mark.value_ms
+    again.advance(100_500, 100_500)
+    assert again.value_ms == 90_500
+
+
+def kinds(patterns: list[Pattern]) -> list[str]:
+    """The kinds that were found, in order of their name."""
+    return sorted(one.kind for one in final(patterns))
+
+
+@pytest.mark.parametrize(("count", "found"), [(2, []), (3, ["recurring"])])
+def test_recurring_bound(count: int, found: list[str]) -> None:
+    """Two of one kind are not recurring, three are."""
+    seen = [(event(n * 100, f"e{n}"), group("a")) for n in range(count)]
+    assert kinds(run(making.topology(), seen)) == found
+
+
+@pytest.mark.parametrize(("others", "found"), [(7, True), (8, False)])
+def test_recurring_among(others: int, found: bool) -> None:
+    """Three among the last ten count; the first of three eleven events back does not."""
+    names = ["a", *(f"x{n}" for n in range(others)), "a", "a"]
+    made = making.topology(detectors={"burst": {"enabled": False}})
+    seen = [(event(n * 1_000, f"e{n}"), group(name)) for n, name in enumerate(names)]
+    assert bool(final(run(made, seen))) is found
+
+
+def test_recurring_within() -> None:
+    """Events older than within_ms are not among the last ones."""
+    made = making.topology(detectors={"recurring": {"within_ms": 10_000}})
+    near = [(event(at, f"e{at}"), group("a")) for at in (0, 5_000, 10_000)]
+    far = [(event(at, f"e{at}"), group("a")) for at in (0, 5_000, 11_000)]
+    assert kinds(run(made, near)) == ["recurring"]
+    assert kinds(run(made, far)) == []
+
+
+@pytest.mark.parametrize(("count", "found"), [(4, []), (5, ["burst"])])
+def test_burst_bound(count: int, found: list[str]) -> None:
+    """Four different errors in a minute are no burst, five are."""
+    seen = [(event(n * 14_000, f"e{n}"), group(f"g{n}")) for n in range(count)]
+    assert kinds(run(making.topology(), seen)) == found
+
+
+def test_burst_counts_weights() -> None:
+    """One event that stands for five folded ones is a burst, and counts five."""
+    (burst,) = (
+        one
+        for one in final(run(making.topology(), [(event(0, count=5), group("a"))]))
+        if one.kind == "burst"
+    )
+    assert burst.count == 5
+
+
+def test_suggested_actions_and_layer() -> None:
+    """A pattern names the route's strategies and its layer, the topology's before the event's."""
+    made = making.topology(services={"orders": {"layer": "core"}})
+    line = Line(made)
+    opened = line.take([(event(0, layer="api"), group("a", severity="critical"))])
+    assert opened[0].suggested_actions == ["retry", "circuit_break", "fallback"]
+    assert opened[0].layer == "core"
+    assert opened[0].first_at_ms == T0

@@ -1,0 +1,215 @@
+"""The parts of response alone: strategies' parameters, routes, correlation, controls."""
+
+from typing import Any
+
+import pytest
+
+from faultstream.core.correlate import correlate, dependencies
+from faultstream.core.decide import layer_of, route
+from faultstream.core.records import Control, Incident, Pattern, RecoveryCommand
+from faultstream.core.respond import EnvironmentState, Respond, Tick
+from faultstream.core.strategy import STRATEGIES, check, complete
+from tests.core import making
+from tests.core.making import T0
+
+TOPOLOGY = making.topology(
+    services={
+        "gateway": {"layer": "api", "depends_on": ["orders"]},
+        "orders": {"layer": "service", "depends_on": ["ledger"]},
+        "ledger": {"layer": "core"},
+    }
+)
+
+
+def pattern(number: int = 1, **changes: Any) -> Pattern:
+    """An open pattern of orders."""
+    fields: dict[str, Any] = {
+        "pattern_id": f"p{number}",
+        "revision": 1,
+        "kind": "recurring",
+        "state": "open",
+        "environment": "production",
+        "service": "orders",
+        "layer": "service",
+        "fingerprint": "f",
+        "error_type": "ConnectionError",
+        "category": "network",
+        "transient": True,
+        "first_at_ms": T0,
+        "last_at_ms": T0,
+        "detected_at_ms": T0,
+        "count": 3,
+        "rate": 1.0,
+    }
+    return Pattern(**{**fields, **changes})
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_defaults_are_valid(name: str) -> None:
+    """Every built-in strategy can be commanded without any parameter given."""
+    assert check(name, {}) == []
+    assert complete(name, {}) == complete(name, complete(name, {}))
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters", "problem"),
+    [
+        ("retry", {"max_attempts": 0}, "Expected `int` >= 1 - at `$.max_attempts`"),
+        ("retry", {"tries": 3}, "Object contains unknown field `tries`"),
+        ("pool_increase", {"from_size": 10, "to_size": 10}, "to_size must be more than"),
+        ("timeout_increase", {"from_ms": 9_000, "to_ms": 5_000}, "to_ms must be more than"),
+        ("fallback", {"mode": "alternative"}, "mode alternative needs an endpoint"),
+        ("fallback", {"mode": "reduced"}, "mode reduced needs a level"),
+        ("fallback", {"mode": "reduced", "level": 4}, "Expected `int` <= 3 - at `$.level`"),
+    ],
+)
+def test_bad_parameters(name: str, parameters: dict[str, Any], problem: str) -> None:
+    """Parameters out of bounds are named."""
+    (found,) = check(name, parameters)
+    assert problem in found
+
+
+def test_own_strategies_carry_anything() -> None:
+    """A strategy that is not built in may have any parameters; they are passed on."""
+    assert check("warm_cache", {"zone": "eu"}) == []
+    assert complete("warm_cache", {"zone": "eu"}) == {"zone": "eu"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "name"),
+    [
+        ({"category": "database"}, "database"),
+        (
+            {"category": "code", "error_type": "java.lang.ServiceUnavailableException"},
+            "unavailable",
+        ),
+        ({"category": "code", "error_type": "stripe.APIError"}, "api"),
+        ({"category": "code", "error_type": "APIErrorish"}, "rest"),
+        ({"category": ""}, "rest"),
+    ],
+)
+def test_first_route_wins(changes: dict[str, Any], name: str) -> None:
+    """Routes are asked in order, by category and by type with or without module."""
+    found = route(TOPOLOGY, pattern(**changes))
+    assert found is not None
+    assert found.name == name
+
+
+def test_layers() -> None:
+    """No layer means `service`; an unknown one has no policy."""
+    assert layer_of(TOPOLOGY, "") is TOPOLOGY.layers["service"]
+    assert layer_of(TOPOLOGY, "mainframe") is None
+
+
+def test_dependencies() -> None:
+    """Dependencies are followed with their distance, circles end."""
+    assert dependencies(TOPOLOGY, "gateway") == {"orders": 1, "ledger": 2}
+    circle = making.topology(
+        services={
+            "a": {"layer": "api", "depends_on": ["b"]},
+            "b": {"layer": "api", "depends_on": ["a"]},
+        }
+    )
+    assert dependencies(circle, "a") == {"b": 1}
+
+
+@pytest.mark.parametrize(
+    ("changes", "joins"),
+    [
+        ({}, True),
+        ({"fingerprint": "g"}, True),
+        ({"fingerprint": "g", "category": "validation"}, False),
+        ({"fingerprint": "", "category": ""}, True),
+        ({"service": "gateway", "fingerprint": "g"}, True),
+        ({"service": "ledger", "fingerprint": "g"}, False),
+        ({"experiment_id": "x"}, False),
+    ],
+)
+def test_correlation(changes: dict[str, Any], joins: bool) -> None:
+    """What joins an open incident of orders, and what does not."""
+    respond = Respond(TOPOLOGY)
+    state = respond.new("production")
+    respond.step(state, pattern(), T0)
+    assert (correlate(TOPOLOGY, state, pattern(2, **changes)) is not None) is joins
+
+
+def commands(out: list[Any]) -> list[RecoveryCommand]:
+    """The commands among outputs."""
+    return [one for one in out if isinstance(one, RecoveryCommand)]
+
+
+def approve(state: EnvironmentState) -> Control:
+    """A person agrees to the first open incident's proposal."""
+    return Control(
+        control_id="c", kind="approve", subject=next(iter(state.cases)), by="ann", set_at_ms=T0
+    )
+
+
+def test_approval() -> None:
+    """A manual layer waits; approval issues the command with the person's name; pauses win."""
+    respond = Respond(TOPOLOGY)
+    state = respond.new("production")
+    out = respond.step(state, pattern(service="ledger", layer="core"), T0)
+    assert commands(out) == []
+    pause = Control(control_id="p", kind="pause", subject="pause/*", set_at_ms=T0)
+    respond.step(state, pause, T0)
+    assert commands(respond.step(state, approve(state), T0)) == []
+    resume = Control(control_id="p", kind="pause", subject="pause/*", active=False, set_at_ms=T0)
+    made = commands(respond.step(state, resume, T0 + 1))
+    made += commands(respond.step(state, Tick(T0 + 2_000), T0 + 2_000))
+    assert [(one.strategy, one.approved_by) for one in made] == [("retry", "ann")]
+
+
+def test_pause_of_another_environment() -> None:
+    """A pause of staging does not hold production."""
+    respond = Respond(TOPOLOGY)
+    state = respond.new("production")
+    pause = Control(
+        control_id="p",
+        kind="pause",
+        subject="pause/staging",
+        environment="staging",
+        set_at_ms=T0,
+    )
+    respond.step(state, pause, T0)
+    assert len(commands(respond.step(state, pattern(), T0))) == 1
+
+
+def test_pause_runs_out() -> None:
+    """A pause with an end holds until then and not longer."""
+    respond = Respond(TOPOLOGY)
+    state = respond.new("production")
+    pause = Control(
+        control_id="p", kind="pause", subject="pause/*", set_at_ms=T0, until_at_ms=T0 + 5_000
+    )
+    respond.step(state, pause, T0)
+    assert commands(respond.step(state, pattern(), T0)) == []
+    assert commands(respond.step(state, Tick(T0 + 4_999), T0 + 4_999)) == []
+    made = [
+        one
+        for at in (5_000, 6_000, 7_000)
+        for one in commands(respond.step(state, Tick(T0 + at), T0 + at))
+    ]
+    assert len(made) == 1
+
+
+def test_stale_patterns_command_nothing() -> None:
+    """An error older than a command would live is no reason for one."""
+    respond = Respond(TOPOLOGY)
+    limit = TOPOLOGY.guards.command_ttl_ms + TOPOLOGY.detectors.allowed_lateness_ms
+    for late, count in ((limit, 1), (limit + 1, 0)):
+        state = respond.new("production")
+        assert len(commands(respond.step(state, pattern(), T0 + late))) == count
+
+
+def test_times_for_sql() -> None:
+    """An incident carries the first error's time, its own opening and its resolution."""
+    respond = Respond(TOPOLOGY)
+    state = respond.new("production")
+    respond.step(state, pattern(), T0 + 50)
+    closed = pattern(revision=2, state="closed", rate=0.0, closed_at_ms=T0 + 15_000)
+    out = respond.step(state, closed, T0 + 25_000)
+    (incident,) = [one for one in out if isinstance(one, Incident)]
+    assert incident.first_error_at_ms == T0
+    assert incident.opened_at_ms == T0 + 50
+    assert incident.resolved_at_ms == T0 + 25_000
