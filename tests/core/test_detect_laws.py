@@ -49,7 +49,7 @@ class Fact(NamedTuple):
     time_ms: int
     event_id: str
     group: int
-    count: int
+    weight: int
     experiment_id: str
     layer: str
 
@@ -61,7 +61,7 @@ def made_of(facts: Sequence[Fact]) -> list[Seen]:
             event(
                 one.time_ms,
                 one.event_id,
-                count=one.count,
+                count=one.weight,
                 experiment_id=one.experiment_id,
                 layer=one.layer,
             ),

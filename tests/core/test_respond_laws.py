@@ -32,7 +32,7 @@ TOPOLOGY = making.topology(
         "payments": {"layer": "core", "depends_on": ["database"]},
         "database": {"layer": "infrastructure"},
     },
-    guards={"storm_incidents": 4},
+    guards={"storm_incidents": 4, "max_attempts": 2},
 )
 LAYERS = {name: one.layer for name, one in TOPOLOGY.services.items()}
 CATEGORIES = ("network", "database", "timeout", "validation", "")

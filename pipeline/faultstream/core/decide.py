@@ -11,8 +11,8 @@ from typing import Literal
 
 import msgspec
 
-from faultstream.core.guards import STRATEGY_GUARDS, TARGET_GUARDS, Situation
-from faultstream.core.policy import LayerPolicy, RoutePolicy, Topology
+from faultstream.core.guards import STRATEGY_GUARDS, TARGET_GUARDS, Refusal, Situation
+from faultstream.core.policy import LayerPolicy, RoutePolicy, StrategyPolicy, Topology
 from faultstream.core.records import Pattern
 
 DEFAULT_LAYER = "service"
@@ -70,19 +70,10 @@ def _choose(situation: Situation, layer: LayerPolicy, chosen: RoutePolicy) -> De
     asks: list[tuple[str, str]] = []
     for step, name in enumerate(chosen.strategies, 1):
         policy = situation.topology.strategies.get(name)
-        if policy is None:
-            refused.append(f"{name} is not in the topology")
-            continue
-        if layer.strategies and name not in layer.strategies:
-            refused.append(f"{name} is not allowed in this layer")
-            continue
-        refusal = next(
-            (found for guard in STRATEGY_GUARDS if (found := guard(situation, name, policy))), None
-        )
-        if refusal is not None:
-            refused.append(f"{name}: {refusal.reason}")
-            if refusal.until_ms is not None:
-                waits.append(refusal.until_ms)
+        refusal = _refusal(situation, layer, name, policy)
+        if policy is None or refusal is not None:
+            refused.append(f"{name}: {refusal.reason if refusal else 'unknown'}")
+            waits += [refusal.until_ms] if refusal and refusal.until_ms is not None else []
             continue
         why = _why(chosen, step, policy.prior, refused)
         if situation.approved == name:
@@ -99,6 +90,20 @@ def _choose(situation: Situation, layer: LayerPolicy, chosen: RoutePolicy) -> De
     if waits:
         return Decision(action="hold", reason="; ".join(refused), until_ms=min(waits))
     return Decision(action="escalate", reason="; ".join(refused) or "no strategy is left")
+
+
+def _refusal(
+    situation: Situation, layer: LayerPolicy, name: str, policy: StrategyPolicy | None
+) -> Refusal | None:
+    if policy is None:
+        return Refusal("not in the topology")
+    if layer.strategies and name not in layer.strategies:
+        return Refusal("not allowed in this layer")
+    for guard in STRATEGY_GUARDS:
+        refusal = guard(situation, name, policy)
+        if refusal is not None:
+            return refusal
+    return None
 
 
 def _why(chosen: RoutePolicy, step: int, prior: float, refused: Sequence[str]) -> str:

@@ -100,7 +100,14 @@ class Episode(msgspec.Struct, array_like=True, kw_only=True):
 
 
 def begin(
-    kind: PatternKind, key: str, finding: Finding, ring: Ring, at: int, after: int, bucket_ms: int
+    kind: PatternKind,
+    key: str,
+    finding: Finding,
+    *,
+    ring: Ring,
+    at: int,
+    after: int,
+    bucket_ms: int,
 ) -> Episode:
     """The episode that `finding` at slots[at] opens; slots up to number `after` belong to an
     earlier one."""
@@ -153,6 +160,7 @@ def follow(
     episode: Episode | None,
     ring: Ring,
     at: int,
+    *,
     key: str,
     quiet_ms: int,
 ) -> tuple[bool, Finding | None]:

@@ -140,27 +140,34 @@ def patterns_of(state: EnvironmentState, case: Case, service: str | None = None)
 def forget(state: EnvironmentState, attempts_window_ms: int) -> None:
     """Drops what is past its time or bound."""
     now = state.now_ms
-    for key in [k for k, one in state.gone.items() if one.until_ms <= now]:
+    for key in _over({key: one.until_ms for key, one in state.gone.items()}, now):
         del state.gone[key]
         if key not in state.sights:
             state.serials.pop(key, None)
-    for key in [k for k, until in state.results.items() if until <= now]:
-        del state.results[key]
-    for key in [k for k, until in state.cooldowns.items() if until <= now]:
-        del state.cooldowns[key]
-    for key, times in list(state.attempts.items()):
-        kept = [one for one in times if one > now - attempts_window_ms]
-        if kept:
-            state.attempts[key] = kept
-        else:
-            del state.attempts[key]
-    for key in [k for k, one in state.controls.items() if (one.until_at_ms or now + 1) <= now]:
+    for memory in (state.results, state.cooldowns):
+        for key in _over(memory, now):
+            del memory[key]
+    ends = {key: one.until_at_ms for key, one in state.controls.items()}
+    for key in _over({key: end for key, end in ends.items() if end is not None}, now):
         del state.controls[key]
+    for service, times in list(state.attempts.items()):
+        state.attempts[service] = [at for at in times if at > now - attempts_window_ms]
+        if not state.attempts[service]:
+            del state.attempts[service]
+    _forget_finished(state)
+    for table in (state.gone, state.results, state.serials):
+        while len(table) > MAX_REMEMBERED:
+            del table[next(iter(table))]
+
+
+def _forget_finished(state: EnvironmentState) -> None:
+    now = state.now_ms
     for key, case in list(state.finished.items()):
         if case.incident.updated_at_ms + MEMORY_MS <= now or len(state.finished) > MAX_FINISHED:
             del state.finished[key]
             for one in case.tries:
                 state.commands.pop(one.command.command_id, None)
-    for memory in (state.gone, state.results, state.serials):
-        while len(memory) > MAX_REMEMBERED:
-            del memory[next(iter(memory))]
+
+
+def _over(until: dict[str, int], now_ms: int) -> list[str]:
+    return [key for key, end in until.items() if end <= now_ms]

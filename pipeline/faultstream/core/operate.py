@@ -11,12 +11,7 @@ def operate(turn: Turn, control: Control) -> None:
     if control.environment and control.environment != state.environment:
         return
     if control.kind == "pause":
-        key = f"{control.kind} {control.subject}"
-        over = control.until_at_ms is not None and control.until_at_ms <= turn.now_ms
-        if control.active and not over:
-            state.controls[key] = control
-        else:
-            state.controls.pop(key, None)
+        _pause(turn, control)
         return
     case = _case(turn, control)
     if case is None or not control.active:
@@ -36,6 +31,15 @@ def operate(turn: Turn, control: Control) -> None:
         for sight in state.sights.values():
             if sight.incident_id == case.incident.incident_id:
                 sight.bar = sight.pattern.rate
+
+
+def _pause(turn: Turn, control: Control) -> None:
+    key = f"{control.kind} {control.subject}"
+    over = control.until_at_ms is not None and control.until_at_ms <= turn.now_ms
+    if control.active and not over:
+        turn.state.controls[key] = control
+    else:
+        turn.state.controls.pop(key, None)
 
 
 def _approve(turn: Turn, case: Case, by: str) -> None:

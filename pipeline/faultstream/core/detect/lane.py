@@ -5,7 +5,7 @@ from typing import Final
 
 from faultstream.core.detect.baseline import MEMORY
 from faultstream.core.detect.ring import Detector, Finding, Ring
-from faultstream.core.detect.state import FAR, Lane, Published, ServiceState
+from faultstream.core.detect.state import FAR, Lane, ServiceState
 from faultstream.core.detect.telling import Telling
 from faultstream.core.episode import Episode, begin, follow
 from faultstream.core.policy import Topology
@@ -77,14 +77,16 @@ class Judge:
             episodes = lane.episodes.setdefault(detector.kind, {})
             for key in ("",) if detector.scope == "service" else sorted(slot.cells):
                 episode = episodes.get(key)
-                continued, finding = follow(detector, episode, ring, at, key, self._quiet_ms)
+                continued, finding = follow(
+                    detector, episode, ring, at, key=key, quiet_ms=self._quiet_ms
+                )
                 if continued or finding is None:
                     continue
                 if episode is not None:
                     self._close(state, lane, episode, out)
                 elif len(episodes) >= self._max_episodes:
                     continue
-                fresh = self._begin(detector, lane, key, finding, ring, at)
+                fresh = self._begin(detector, lane, key, finding, ring=ring, at=at)
                 episodes[key] = fresh
                 self._opened(state, lane, fresh, out)
         lane.baseline.add(slot.number // self._burst_slots, slot.total)
@@ -110,10 +112,18 @@ class Judge:
             lane.ended = {k: n for k, n in lane.ended.items() if n > newest - self._within}
 
     def _begin(
-        self, detector: Detector, lane: Lane, key: str, finding: Finding, ring: Ring, at: int
+        self, detector: Detector, lane: Lane, key: str, finding: Finding, *, ring: Ring, at: int
     ) -> Episode:
         after = lane.ended.get(f"{detector.kind}/{key}", -FAR)
-        return begin(detector.kind, key, finding, ring, at, after, self._bucket_ms)
+        return begin(
+            detector.kind,
+            key,
+            finding,
+            ring=ring,
+            at=at,
+            after=after,
+            bucket_ms=self._bucket_ms,
+        )
 
     def _close_due(self, state: ServiceState, lane: Lane, limit: int, out: list[Pattern]) -> None:
         for episodes in lane.episodes.values():
@@ -140,14 +150,16 @@ class Judge:
             return
         self._tell(state, lane, episode, episode.last_ms, out)
         if told is not None:
-            out.append(self._telling.withdrawn(state, lane, episode, told))
+            out.append(
+                self._telling.withdrawn(state, lane, told, kind=episode.kind, key=episode.key)
+            )
 
     def _tell(
         self, state: ServiceState, lane: Lane, episode: Episode, as_of_ms: int, out: list[Pattern]
     ) -> None:
         at_ms = max(as_of_ms, episode.last_ms)
         rate = self._rate(lane, episode.key, at_ms)
-        pattern, told = self._telling.opened(state, lane, episode, at_ms, rate)
+        pattern, told = self._telling.opened(state, lane, episode, as_of_ms=at_ms, rate=rate)
         lane.published.setdefault(episode.kind, {})[episode.key] = told
         lane.update_at = min(lane.update_at, at_ms + self._update_ms)
         out.append(pattern)
@@ -181,7 +193,7 @@ class Judge:
                 if episode is not None:
                     self._tell(state, lane, episode, as_of_ms, out)
             if everything:
-                self._recheck(state, lane, detector, ring, as_of_ms, out)
+                self._recheck(state, lane, detector, ring=ring, as_of_ms=as_of_ms, out=out)
 
     def _start(self, pending: Sequence[Slot], base: int, number: int) -> int:
         at = len(pending)
@@ -194,6 +206,7 @@ class Judge:
         state: ServiceState,
         lane: Lane,
         detector: Detector,
+        *,
         ring: Ring,
         as_of_ms: int,
         out: list[Pattern],
@@ -208,7 +221,7 @@ class Judge:
             del published[key]
             if episode is not None:
                 self._tell(state, lane, episode, as_of_ms, out)
-            out.append(self._telling.withdrawn(state, lane, episode, told, detector.kind, key))
+            out.append(self._telling.withdrawn(state, lane, told, kind=detector.kind, key=key))
 
     def _ahead(
         self, detector: Detector, lane: Lane, key: str, ring: Ring, start: int
@@ -220,12 +233,14 @@ class Judge:
             slot = ring.slots[at]
             if key and key not in slot.cells:
                 continue
-            continued, finding = follow(detector, episode, ring, at, key, self._quiet_ms)
+            continued, finding = follow(
+                detector, episode, ring, at, key=key, quiet_ms=self._quiet_ms
+            )
             if continued or finding is None:
                 continue
             if episode is not None:
                 break
-            episode = self._begin(detector, lane, key, finding, ring, at)
+            episode = self._begin(detector, lane, key, finding, ring=ring, at=at)
         return episode
 
     def _update(self, state: ServiceState, lane: Lane, as_of_ms: int, out: list[Pattern]) -> None:
@@ -242,7 +257,11 @@ class Judge:
                     if episode is None or (episode.count == told.count and rate == told.rate):
                         told.at_ms = at_ms
                     else:
-                        out.append(self._telling.updated(state, lane, episode, told, at_ms, rate))
+                        out.append(
+                            self._telling.updated(
+                                state, lane, episode, told, as_of_ms=at_ms, rate=rate
+                            )
+                        )
                 soonest = min(soonest, told.at_ms + self._update_ms)
         lane.update_at = soonest
 
@@ -256,6 +275,3 @@ class Judge:
                 break
             count += slot.count(key)
         return round(count * 1000 / (self._rate_slots * self._slot_ms), 4)
-
-
-__all__ = ["Judge", "Published"]

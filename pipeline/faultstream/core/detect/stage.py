@@ -92,9 +92,9 @@ class Detect:
             slot.cells[key] = Cell(count, time, time, group, event.layer, evidence)
         else:
             cell.add(count, time, group, event.layer, event_id)
-        if time > state.newest_ms:
+        if time > state.newest_ms:  # noqa: PLR1730 - max() costs a call per event
             state.newest_ms = time
-        if number < lane.dirty_from:
+        if number < lane.dirty_from:  # noqa: PLR1730 - the same
             lane.dirty_from = number
         lane.dirty.add(key)
         return True

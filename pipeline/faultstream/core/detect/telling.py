@@ -1,7 +1,8 @@
 """Telling: episodes as Pattern records with ids and revisions that every order of arrival shares.
 
 Revision 1 opens; an update's revision is the event time it refers to, counted from the anchor in
-tenths of a second; the closing one follows from the last event's time alone and is larger than any before it.
+tenths of a second; the closing one follows from the last event's time alone and is larger than
+any before it.
 """
 
 from faultstream.core.decide import route
@@ -25,7 +26,7 @@ class Telling:
         self._unit_ms = min(100, policy.update_ms)
 
     def opened(
-        self, state: ServiceState, lane: Lane, episode: Episode, as_of_ms: int, rate: float
+        self, state: ServiceState, lane: Lane, episode: Episode, *, as_of_ms: int, rate: float
     ) -> tuple[Pattern, Published]:
         """The first revision, and the note that it was published."""
         pattern_id = self._id(state, lane, episode.kind, episode.key, episode.anchor_ms)
@@ -46,6 +47,7 @@ class Telling:
         lane: Lane,
         episode: Episode,
         told: Published,
+        *,
         as_of_ms: int,
         rate: float,
     ) -> Pattern:
@@ -64,13 +66,7 @@ class Telling:
         return pattern
 
     def withdrawn(
-        self,
-        state: ServiceState,
-        lane: Lane,
-        episode: Episode | None,
-        told: Published,
-        kind: PatternKind | None = None,
-        key: str = "",
+        self, state: ServiceState, lane: Lane, told: Published, *, kind: PatternKind, key: str
     ) -> Pattern:
         """Takes back an opening that later arrivals refuted; it may be said again."""
         told.revision += 1
@@ -78,11 +74,11 @@ class Telling:
         return Pattern(
             pattern_id=told.pattern_id,
             revision=told.revision,
-            kind=kind or (episode.kind if episode is not None else "recurring"),
+            kind=kind,
             state="closed",
             environment=state.environment,
             service=state.service,
-            fingerprint=key or (episode.key if episode is not None else ""),
+            fingerprint=key,
             first_at_ms=told.anchor_ms,
             last_at_ms=told.at_ms,
             detected_at_ms=told.at_ms,
