@@ -170,5 +170,5 @@ class Play:
                 if task.done():
                     task.result()
             if self._stage.left_s(TABLES_S) < 0:
-                raise NotReachedError(f"not reached within the bound: {step}")
+                raise NotReachedError(f"not reached within {self._stage.bound_s} s: {step}")
             await asyncio.sleep(0.1)

@@ -81,8 +81,10 @@ async def _run(options: Options, console: Console, folder: Path) -> int:
         return 1 if problem else 0
     finally:
         began = time.monotonic()
-        await fleet.close()
-        pipeline.stop()
+        try:
+            await fleet.close()
+        finally:
+            pipeline.stop()
         if sys.exc_info()[0] is None:
             console.print(f"everything is stopped ({time.monotonic() - began:.1f} s)", style="dim")
 

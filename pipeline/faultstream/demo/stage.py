@@ -31,7 +31,7 @@ class Stage:
         self._fleet = fleet
         self._pipeline = pipeline
         self._screen = screen
-        self._bound_s = bound_s
+        self.bound_s = bound_s
         self._began = time.monotonic()
         self._began_ms = now_ms()
         self._said: list[Line] = []
@@ -47,7 +47,7 @@ class Stage:
 
     def left_s(self, keep_s: float = 0.0) -> float:
         """Seconds until the bound, less `keep_s` for what comes after."""
-        return self._bound_s - keep_s - (time.monotonic() - self._began)
+        return self.bound_s - keep_s - (time.monotonic() - self._began)
 
     def say(self, text: str) -> None:
         """One line of the demo's own in the log."""
@@ -86,7 +86,7 @@ class Stage:
         self._screen.show(
             Scene(
                 now_ms=now_ms(),
-                bound_s=self._bound_s,
+                bound_s=self.bound_s,
                 phase=self.phase,
                 steps={**self.own, **story.reached()},
                 states=self.states,

@@ -109,7 +109,8 @@ class Story:
         if command.command_id not in self.commands:
             self.commands[command.command_id] = command
             text = f"{command.target.service}: {command.strategy}, attempt {command.attempt}"
-            why = f" ({command.reason})" if command.reason else ""
+            pattern, _, route = command.reason.partition("; ")  # the pattern has a line of its own
+            why = f" ({route or pattern})" if command.reason else ""
             self._say(command.issued_at_ms, "command", text + why, "act")
 
     def _result(self, result: RecoveryResult) -> None:
