@@ -68,6 +68,17 @@ def judge(rows: list[Row], find: Callable[[Row], Finding]) -> list[Row]:
     return predicted
 
 
+def show_by_kind(rows: list[Row], runs: dict[str, list[Row]]) -> None:
+    """How often each kind of evidence was right, accepted alternatives counting."""
+    for name, predicted in runs.items():
+        seen: dict[str, list[bool]] = {}
+        for row, one in zip(rows, predicted, strict=True):
+            right = one["category"] in row["acceptable_categories"].split("|")
+            seen.setdefault(one["rule"].partition(":")[0], []).append(right)
+        told = (f"{kind} {sum(r) / len(r):.2f} of {len(r)}" for kind, r in sorted(seen.items()))
+        print(f"by evidence, {name}: " + ", ".join(told))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--misses", action="store_true")
@@ -98,15 +109,15 @@ def main() -> None:
         print(f"{name:46}" + "".join(f"{found[figure]:8.3f}" for figure in figures))
     for name, *values in PEERS:
         print(f"{name:46}" + "".join("       -" if v is None else f"{v:8.3f}" for v in values))
+    show_by_kind(rows, runs)
     if options.misses:
         for name, predicted in runs.items():
             print(f"\n{name}")
             for row, prediction in zip(rows, predicted, strict=True):
                 if prediction["category"] not in row["acceptable_categories"].split("|"):
-                    print(
-                        f"  {row['error_type'][:60]} | {row['message'][:80]!r} | "
-                        f"{row['expected_category']} | {prediction['category']} {prediction['rule']}"
-                    )
+                    verdict = f"{prediction['category']} {prediction['rule']}"
+                    text = f"{row['error_type'][:60]} | {row['message'][:80]!r}"
+                    print(f"  {text} | {row['expected_category']} | {verdict}")
 
 
 if __name__ == "__main__":

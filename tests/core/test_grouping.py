@@ -15,8 +15,8 @@ SHARED = Grouper(TOPOLOGY)
 
 pieces = st.sampled_from(
     ["HTTP 503", "HTTP 404", "503 ", "(404)", "order 17", "order 18", "9f4ef63a", "9f4ef63b",
-     "errno 28", "errno 111", " ", "", "\n", "x", "10.0.0.1", "user bob", "user", "=", "Error 1213:",  # noqa: E501
-     "timed out", "deadlock", "5 ms", "\ue004", "é", "SQLSTATE[23000] [2002]"]
+     "errno 28", "errno 111", " ", "", "\n", "x", "10.0.0.1", "user bob", "user", "=",
+     "Error 1213:",      "timed out", "deadlock", "5 ms", "\ue004", "é", "SQLSTATE[23000] [2002]"]
 )  # fmt: skip
 messages = st.lists(pieces, max_size=4).map(" ".join) | st.text(max_size=40)
 names = st.sampled_from(["", "a", "b", "f$1", "f$2"])

@@ -74,3 +74,8 @@ def test_digits_do_not_decide_what_is_remembered(text: str, digit: int) -> None:
     other = "".join(str(digit) if char.isascii() and char.isdigit() else char for char in text)
     first = scrub_text(other), scrub_text(text)
     assert (scrub_text(other), scrub_text(text)) == first
+
+
+def test_every_card_of_a_long_list_goes() -> None:
+    """A list of thousands of cards is masked, card by card."""
+    assert scrub_text(" ".join(["4111 1111 1111 1111"] * 3_000)) == " ".join(["[card]"] * 3_000)

@@ -69,11 +69,12 @@ class Spec(msgspec.Struct, frozen=True):
 
 
 class TypeRule(msgspec.Struct, frozen=True):
-    """What is known of one type. `library` says from which file."""
+    """What is known of one type. `by_leaf`: found by the last part of its name only."""
 
     spec: Spec
     strength: Strength
     library: str
+    by_leaf: bool = False
 
 
 class MessageRule(msgspec.Struct, frozen=True):
@@ -161,7 +162,7 @@ def _leaves(types: dict[str, TypeRule]) -> dict[str, TypeRule]:
             continue
         first = found.get(last)
         if first is None:
-            found[last] = rule
+            found[last] = msgspec.structs.replace(rule, by_leaf=True)
         elif first.strength == "firm" and (
             rule.strength != "firm" or rule.spec.category != first.spec.category
         ):
