@@ -84,9 +84,8 @@ def main() -> None:
         for name, cost in costs.items():
             slowest[name] = max(slowest[name], (cost, piece))
     for name, (cost, piece) in slowest.items():
-        print(
-            f"slowest hostile {name}: {cost / 1000:.1f} ms ({cost / base:.0f} x), {piece!r} repeated"
-        )
+        shown = f"{cost / 1000:.1f} ms ({cost / base:.0f} x)"
+        print(f"slowest hostile {name}: {shown}, {piece!r} repeated")
 
 
 if __name__ == "__main__":
