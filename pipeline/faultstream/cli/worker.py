@@ -1,6 +1,8 @@
 """`faultstream worker NAME`: one of the four workers, until SIGTERM."""
 
 import asyncio
+import logging
+import os
 import sys
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final
@@ -41,13 +43,18 @@ def command(name: str) -> None:
 
     maker = {"detect": _detect, "respond": _respond, "record": _record, "notify": _notify}[name]
     make = maker(settings, topology)
+
+    async def run() -> None:
+        port = settings.metrics_port
+        code = await worker.run(make, topology, settings.brokers, metrics_port=port)
+        logging.shutdown()
+        sys.stdout.flush()
+        os._exit(code)  # a thread that waits for ClickHouse cannot be cancelled, only left
+
     try:
-        code = asyncio.run(
-            worker.run(make, topology, settings.brokers, metrics_port=settings.metrics_port)
-        )
+        asyncio.run(run())
     except worker.WrongTopicsError as exc:
         raise ConfigError("kafka", settings.brokers, str(exc)) from exc
-    sys.exit(code)
 
 
 def _detect(settings: Settings, topology: Topology) -> Make:  # noqa: ARG001 - all are alike

@@ -28,6 +28,7 @@ from faultstream.transport.reading import App
 
 BROKER_WAIT_S: Final = 300.0
 STOP_S: Final = 30.0
+FAILED_STOP_S: Final = 5.0
 EMBEDDED_CLUSTER: Final = "tansu_cluster"
 _HEADER_BYTES: Final = 128 * 1024
 
@@ -130,9 +131,11 @@ async def _serve(app: App, loop: Loop, stage: Stage, health: Health, stop: async
     if failed is not None:
         health.fail(stage.name, str(failed))
         _log.error("worker_ends", worker=stage.name, error=str(failed) or repr(failed))
-    with suppress(asyncio.CancelledError):
-        async with asyncio.timeout(STOP_S):
+    try:
+        async with asyncio.timeout(STOP_S if failed is None else FAILED_STOP_S):
             await app.stop()
+    except (TimeoutError, asyncio.CancelledError):
+        _log.warning("stop_given_up", worker=stage.name)
     start.cancel()
     return 0 if failed is None and loop.failure is None else 1
 
