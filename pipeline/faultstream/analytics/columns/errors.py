@@ -7,7 +7,6 @@ cost one look per row, and one constant column when a batch has none.
 """
 
 from collections.abc import Sequence
-from itertools import accumulate
 from operator import attrgetter
 from typing import Any, Final
 
@@ -56,7 +55,10 @@ NUMBERS: Final = {
     "max_retries": (pa.int64(), -(2**63), 2**63 - 1),
     "http_status": (pa.int32(), -(2**31), 2**31 - 1),
 }
+FLAGS: Final = ("handled", "recoverable")
+PLAIN: Final = ("event_id", "time", "message", "count", *RARE, *FLAGS, *NUMBERS)
 _origin: Final = attrgetter(*ORIGIN)
+_plain: Final = attrgetter(*PLAIN)
 _json: Final = msgspec.json.Encoder().encode
 _INDEX: Final = pa.int32()
 
@@ -77,7 +79,11 @@ def _group_columns(groups: Sequence[Group]) -> dict[str, pa.Array]:
 
 
 class Errors:
-    """Rows of `errors`. A record that `admit` refuses is no row: detect reports it."""
+    """Rows of `errors`. A record that `admit` refuses is no row: detect reports it.
+
+    Events are taken apart at once and not kept: thousands of live objects would cost more in
+    garbage collection than everything here together.
+    """
 
     table = "errors"
 
@@ -91,7 +97,7 @@ class Errors:
     def clear(self) -> None:
         """Forgets what was added."""
         self.rows = self.size = 0
-        self._events: list[ErrorEvent] = []
+        self._plain: list[tuple[Any, ...]] = []
         self._record_times: list[int] = []
         self._offsets: list[int] = []
         self._runs: list[tuple[str, int, int]] = []
@@ -101,13 +107,19 @@ class Errors:
         self._group_of: list[int] = []
         self._number_of: dict[int, int] = {}
         """By id(); `_groups` keeps each of them alive, so that its id stays its own."""
+        self._tag_ends: list[int] = [0]
+        self._tag_keys: list[str] = []
+        self._tag_values: list[str] = []
+        self._texts: dict[str, dict[int, str]] = {"causes": {}, "frames": {}}
+        self._cut: dict[int, list[str]] = {}
 
     def add(self, topic: str, partition: int, records: Sequence[RawRecord]) -> int:
         """Takes what can be admitted."""
-        events, times, offsets = self._events, self._record_times, self._offsets
+        plain, times, offsets = self._plain, self._record_times, self._offsets
         origins, origin_of, group_of = self._origins, self._origin_of, self._group_of
         groups, numbers, group = self._groups, self._number_of, self._grouper.group
-        before, size = len(events), 0
+        keys, values, ends = self._tag_keys, self._tag_values, self._tag_ends
+        before, size = len(plain), 0
         for record in records:
             value = record.value
             try:
@@ -126,16 +138,30 @@ class Errors:
                 at = origins[origin] = len(origins)
             group_of.append(number)
             origin_of.append(at)
-            events.append(event)
+            if event.tags:
+                keys.extend(event.tags)
+                values.extend(event.tags.values())
+            ends.append(len(keys))
+            if event.frames or event.causes or event.cut:
+                self._nested(len(plain), event)
+            plain.append(_plain(event))
             times.append(record.timestamp)
             offsets.append(record.offset)
             size += len(value)
-        added = len(events) - before
+        added = len(plain) - before
         if added:
             self._runs.append((topic, partition, added))
-            self.rows = len(events)
+            self.rows = len(plain)
             self.size += size + 400 * added
         return added
+
+    def _nested(self, row: int, event: ErrorEvent) -> None:
+        if event.causes:
+            self._texts["causes"][row] = _text(event.causes)
+        if event.frames:
+            self._texts["frames"][row] = _text(event.frames)
+        if event.cut:
+            self._cut[row] = event.cut
 
     def batch(self) -> pa.RecordBatch:
         """The columns of what was added."""
@@ -143,7 +169,7 @@ class Errors:
             **self._by_origin(),
             **self._by_group(),
             **self._own(),
-            **self._rare(),
+            **self._listed(),
             **self._place(),
         }
         return pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
@@ -167,17 +193,23 @@ class Errors:
         return columns
 
     def _own(self) -> dict[str, pa.Array]:
-        events = self._events
-        ids = [event.event_id for event in events]
-        if not all(ids):
-            ids = self._with_derived(ids)
-        return {
-            "event_id": array(ids, STRING),
-            "time": array([event.time for event in events], TIME),
-            "message": array([event.message for event in events], STRING),
-            "count": pa.array([event.count for event in events], pa.uint32()),
+        own = {name: [row[at] for row in self._plain] for at, name in enumerate(PLAIN)}
+        ids = own["event_id"]
+        columns: dict[str, pa.Array] = {
+            "event_id": array(ids if all(ids) else self._with_derived(ids), STRING),
+            "time": pa.array(own["time"], pa.int64()).cast(TIME),
+            "message": array(own["message"], STRING),
+            "count": pa.array(own["count"], pa.uint32()),
             "record_time": array(self._record_times, TIME),
         }
+        for name in RARE:
+            set_somewhere = any(own[name])
+            columns[name] = array(own[name], STRING) if set_somewhere else self._constant()
+        for name in FLAGS:
+            columns[name] = pa.array(own[name], pa.bool_())
+        for name, (kind, low, high) in NUMBERS.items():
+            columns[name] = _numbers(own[name], kind, low, high)
+        return columns
 
     def _with_derived(self, ids: list[str]) -> list[str]:
         places = ((topic, partition) for topic, partition, rows in self._runs for _ in range(rows))
@@ -186,22 +218,18 @@ class Errors:
             for found, (topic, partition), offset in zip(ids, places, self._offsets, strict=True)
         ]
 
-    def _rare(self) -> dict[str, pa.Array]:
-        events = self._events
+    def _listed(self) -> dict[str, pa.Array]:
         columns: dict[str, pa.Array] = {}
-        for name in RARE:
-            values = list(map(attrgetter(name), events))
-            columns[name] = array(values, STRING) if any(values) else self._constant("", STRING)
-        for name in ("handled", "recoverable"):
-            columns[name] = pa.array(map(attrgetter(name), events), pa.bool_())
-        for name, (kind, low, high) in NUMBERS.items():
-            columns[name] = _numbers(list(map(attrgetter(name), events)), kind, low, high)
-        for name in ("causes", "frames"):
-            lists = list(map(attrgetter(name), events))
-            texts = [_text(part) if part else "" for part in lists] if any(lists) else None
-            columns[name] = array(texts, STRING) if texts else self._constant("", STRING)
-        columns["cut"] = array([event.cut for event in events], pa.list_(STRING))
-        columns["tags"] = _tags([event.tags for event in events])
+        for name, texts in self._texts.items():
+            all_rows = [texts.get(row, "") for row in range(self.rows)] if texts else None
+            columns[name] = array(all_rows, STRING) if all_rows else self._constant()
+        cut = [self._cut.get(row, ()) for row in range(self.rows)]
+        columns["cut"] = array(cut, pa.list_(STRING))
+        columns["tags"] = pa.MapArray.from_arrays(
+            pa.array(self._tag_ends, pa.int32()),
+            array(self._tag_keys, STRING),
+            array(self._tag_values, STRING),
+        )
         return columns
 
     def _place(self) -> dict[str, pa.Array]:
@@ -219,9 +247,10 @@ class Errors:
             "offset": pa.array(self._offsets, U64),
         }
 
-    def _constant(self, value: str, kind: Any) -> pa.Array:
+    def _constant(self) -> pa.Array:
+        """No text in any row."""
         return pa.DictionaryArray.from_arrays(
-            pa.repeat(pa.scalar(0, _INDEX), self.rows), pa.array([value], kind)
+            pa.repeat(pa.scalar(0, _INDEX), self.rows), pa.array([""], STRING)
         )
 
 
@@ -244,12 +273,3 @@ def _numbers(values: list[int | None], kind: Any, low: int, high: int) -> pa.Arr
         return pa.array(values, kind)
     except (OverflowError, pa.ArrowInvalid):
         return pa.array([None if v is None else within(v, low, high) for v in values], kind)
-
-
-def _tags(tags: list[dict[str, str]]) -> pa.Array:
-    keys = [key for each in tags for key in each]
-    items = [item for each in tags for item in each.values()]
-    offsets = list(accumulate((len(each) for each in tags), initial=0))
-    return pa.MapArray.from_arrays(
-        pa.array(offsets, pa.int32()), array(keys, STRING), array(items, STRING)
-    )
