@@ -103,7 +103,7 @@ def folded(group: Group) -> Group:
 
 def graver(a: Group, b: Group) -> Group:
     """The one of two descriptions of a group that stands for both, whichever came first."""
-    return b if _order(b) >= _order(a) else a
+    return b if a is b or _order(b) >= _order(a) else a
 
 
 def _order(group: Group) -> tuple[int, str, str, str, bool, str, str, str, float, int]:

@@ -54,7 +54,7 @@ class Judge:
                     name: one for name, one in lane.withdrawn.items() if one.anchor_ms > settled_ms
                 }
         if lane.dirty or advanced:
-            self._speculate(state, lane, as_of_ms, out, everything=advanced)
+            self._speculate(state, lane, as_of_ms, out, advanced=advanced)
             lane.dirty.clear()
             lane.dirty_from = FAR
         if as_of_ms >= lane.update_at:
@@ -138,6 +138,8 @@ class Judge:
         del lane.episodes[episode.kind][episode.key]
         lane.ended[f"{episode.kind}/{episode.key}"] = episode.last_ms // self._slot_ms
         told = lane.published[episode.kind].pop(episode.key)
+        lane.dirty.add(episode.key)
+        lane.dirty_from = -FAR
         out.append(self._telling.closed(state, lane, episode, told))
 
     def _opened(
@@ -171,28 +173,27 @@ class Judge:
         as_of_ms: int,
         out: list[Pattern],
         *,
-        everything: bool,
+        advanced: bool,
     ) -> None:
         """Opens what slots that may still change call for; withdraws what they refute."""
         pending = [lane.pending[number] for number in sorted(lane.pending)]
         ring = Ring([*lane.recent, *pending], lane.baseline, self._slot_ms)
         base = len(lane.recent)
-        dirty = {key for slot in pending for key in slot.cells} if everything else lane.dirty
+        start = self._start(pending, base, lane.dirty_from)
         for detector in self._detectors:
             published = lane.published.setdefault(detector.kind, {})
             keys: Iterable[str]
             if detector.scope == "service":
                 keys = () if "" in published or not pending else ("",)
             else:
-                keys = sorted(dirty.difference(published))
+                keys = sorted(lane.dirty.difference(published))
             for key in keys:
                 if len(published) >= self._max_episodes:
                     break
-                start = base if everything else self._start(pending, base, lane.dirty_from)
                 episode = self._ahead(detector, lane, key, ring, start)
                 if episode is not None:
                     self._tell(state, lane, episode, as_of_ms, out)
-            if everything:
+            if advanced:
                 self._recheck(state, lane, detector, ring=ring, as_of_ms=as_of_ms, out=out)
 
     def _start(self, pending: Sequence[Slot], base: int, number: int) -> int:
@@ -233,14 +234,16 @@ class Judge:
             slot = ring.slots[at]
             if key and key not in slot.cells:
                 continue
+            if episode is None:
+                finding = detector.find(ring, at, key)
+                if finding is not None:
+                    episode = self._begin(detector, lane, key, finding, ring=ring, at=at)
+                continue
             continued, finding = follow(
                 detector, episode, ring, at, key=key, quiet_ms=self._quiet_ms
             )
-            if continued or finding is None:
-                continue
-            if episode is not None:
+            if finding is not None and not continued:
                 break
-            episode = self._begin(detector, lane, key, finding, ring=ring, at=at)
         return episode
 
     def _update(self, state: ServiceState, lane: Lane, as_of_ms: int, out: list[Pattern]) -> None:

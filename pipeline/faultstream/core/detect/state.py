@@ -142,12 +142,19 @@ _VERSION: Final = 1
 def save(state: ServiceState) -> bytes:
     """The state as bytes (MessagePack), each description of a group once."""
     groups: dict[Group, int] = {}
+    numbers: dict[int, int] = {}
+
+    def number(group: Group) -> int:
+        found = numbers.get(id(group))  # hashing a description costs more than all the rest
+        if found is None:
+            found = numbers[id(group)] = groups.setdefault(group, len(groups))
+        return found
 
     def slot(one: Slot) -> _SavedSlot:
         cells = [
             _SavedCell(
                 key,
-                groups.setdefault(cell.group, len(groups)),
+                number(cell.group),
                 cell.count,
                 cell.first_ms,
                 cell.last_ms,
