@@ -87,7 +87,7 @@ class Contestant:
         assert self._process.stdout is not None
         for line in self._process.stdout:
             text = line.decode().strip()
-            if text == "ready":
+            if text.endswith("ready"):  # Faust hides the cursor before it
                 self._ready = True
             elif text.isdigit():
                 self._printed = text
