@@ -51,7 +51,7 @@ class Start:
 
 
 async def test_errors_to_command(start: Start) -> None:
-    """Errors of a plain producer (service and error_type, nothing else) become a pattern and a
+    """Errors of a plain producer (service, error_type and the key) become a pattern and a
     signed command; SIGTERM ends both workers with exit code 0."""
     topology = load(None)
     await topics.create(start.brokers, topology)
@@ -65,7 +65,8 @@ async def test_errors_to_command(start: Start) -> None:
         async with AIOKafkaProducer(bootstrap_servers=start.brokers) as producer:
             for _ in range(5):
                 value = b'{"service": "whole-way", "error_type": "ConnectionError"}'
-                await producer.send_and_wait(topology.topic("errors"), value)
+                # without its key a service is spread over the partitions, and counted in each
+                await producer.send_and_wait(topology.topic("errors"), value, key=b"whole-way")
         found: dict[str, bytes] = {}
 
         async def arrived() -> bool:
