@@ -8,7 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from faultstream.analytics.client import Address
+from faultstream.analytics.client import Address, Connection
+from faultstream.analytics.offsets import ROLLUPS
 from faultstream.analytics.recorder import Recorder
 from faultstream.core.ids import event_id
 from tests.analytics.kit import NOW_MS, TOPIC, Raw, error, errors, one, rows, weight
@@ -230,8 +231,13 @@ def test_poison_is_stored_or_skipped(
 
 @pytest.mark.parametrize("time", [0, 1, 4_102_444_799_999])
 def test_times_at_the_ends_are_kept(place: Address, recorder_at: Open, time: int) -> None:
-    """1970 and 2099 are stored to the millisecond."""
+    """1970 and 2099 are stored to the millisecond, and merges leave them in the rollups."""
     recorder = recorder_at(place)
     recorder.add("errors", TOPIC, 0, [error(0, time=time)])
     recorder.flush()
     assert one(place, "SELECT toUnixTimestamp64Milli(time) FROM errors") == time
+    connection = Connection(place)
+    for rollup in ROLLUPS:
+        connection.command(f"OPTIMIZE TABLE {rollup} FINAL")
+        assert one(place, f"SELECT sum(records) FROM {rollup}") == 1
+    connection.close()

@@ -23,20 +23,28 @@ Positions = dict[tuple[str, int], int]
 
 ROLLUPS: Final[Mapping[str, str]] = {
     "errors_per_minute": """
-        SELECT toDateTime(toStartOfMinute(time), 'UTC') AS minute,
+        SELECT toDateTime(toStartOfMinute(time), 'UTC') AS minute, toDate(ingested_at) AS stored_on,
           environment, service, category, severity, log_id, topic, partition,
           sum(count) AS errors, count() AS records, max(offset) AS last_offset
         FROM errors WHERE {missing}
-        GROUP BY minute, environment, service, category, severity, log_id, topic, partition""",
+        GROUP BY minute, stored_on, environment, service, category, severity, log_id, topic,
+          partition""",
     "fingerprints_per_hour": """
-        SELECT toDateTime(toStartOfHour(time), 'UTC') AS hour,
+        SELECT toDateTime(toStartOfHour(time), 'UTC') AS hour, toDate(ingested_at) AS stored_on,
           environment, service, fingerprint, error_type, category, log_id, topic, partition,
           sum(count) AS errors, count() AS records, min(time) AS first_at, max(time) AS last_at,
           anyLast(toString(errors.template)) AS template,
           anyLast(errors.event_id) AS event_id, max(offset) AS last_offset
         FROM errors WHERE {missing}
-        GROUP BY hour, environment, service, fingerprint, error_type, category, log_id, topic,
-          partition""",
+        GROUP BY hour, stored_on, environment, service, fingerprint, error_type, category, log_id,
+          topic, partition""",
+}
+COLUMNS: Final[Mapping[str, str]] = {
+    "errors_per_minute": "minute, stored_on, environment, service, category, severity, log_id, "
+    "topic, partition, errors, records, last_offset",
+    "fingerprints_per_hour": "hour, stored_on, environment, service, fingerprint, error_type, "
+    "category, log_id, topic, partition, errors, records, first_at, last_at, template, event_id, "
+    "last_offset",
 }
 ONE_PART: Final[Mapping[str, int]] = {
     "async_insert": 0,
@@ -109,7 +117,7 @@ def mend(connection: Connection, log_id: str) -> list[str]:
             ) + (f" AND offset > {last}" if last >= 0 else "")
             token = f"mend {rollup} {log_id} {topic} {partition} {last} {offset}"
             connection.command(
-                f"INSERT INTO {rollup} {select.format(missing=missing)}",
+                f"INSERT INTO {rollup} ({COLUMNS[rollup]}) {select.format(missing=missing)}",
                 settings={**ONE_PART, "insert_deduplication_token": token, "max_threads": 1},
             )
             mended.append(f"{rollup} {topic}/{partition}: {last + 1} to {offset}")
