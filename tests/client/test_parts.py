@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from faultstream import wire
 from faultstream.client.admission import Admission
+from faultstream.client.brokers import addresses
 from faultstream.client.journal import GRACE_MS, Journal
 from faultstream.client.outbox import Entry, Outbox
-from faultstream.client.sender import addresses
 from faultstream.client.spool import Spool
 from faultstream.core import ids, signing
 from faultstream.core.event import ErrorEvent

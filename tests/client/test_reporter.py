@@ -16,6 +16,7 @@ from faultstream.client.reporter import Stats
 from faultstream.ops import child
 from faultstream.transport.embedded import EmbeddedBroker
 from tests.client import topics
+from tests.kafka import ApacheKafka
 from tests.until import until
 
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -138,23 +139,25 @@ def test_kafka_may_come_later(late_broker: EmbeddedBroker, prefix: str) -> None:
     assert sorted(event["event_id"] for event in found) == sorted(ids)
 
 
-def test_kafka_may_go_and_come_back(late_broker: EmbeddedBroker, prefix: str) -> None:
-    """Errors during an outage arrive afterwards; here the broker even lost all it had."""
-    late_broker.start()
-    topics.create(late_broker.address, prefix)
-    with Reporter("orders", brokers=late_broker.address, topic=prefix) as reporter:
+@pytest.mark.kafka
+@pytest.mark.parametrize("end", ["stop", "kill"])
+def test_kafka_may_go_and_come_back(apache_kafka_node: ApacheKafka, prefix: str, end: str) -> None:
+    """Errors during an outage, clean or not, arrive once it is over; nothing is lost."""
+    broker = apache_kafka_node.address
+    topics.create(broker, prefix)
+    with Reporter("orders", brokers=broker, topic=prefix) as reporter:
         reporter.report("Before")
         assert reporter.flush(10)
-        late_broker.stop()
+        getattr(apache_kafka_node, end)()
         reporter.report("During")
-        assert not reporter.flush(0.3)
-        late_broker.start()
-        topics.create(late_broker.address, prefix)
-        assert reporter.flush(30)
+        assert not reporter.flush(0.5)
+        apache_kafka_node.start()
+        assert reporter.flush(40)
+        reporter.report("After")
+        assert reporter.flush(10)
         assert adds_up(reporter.stats())
-    assert [event["error_type"] for event in topics.events(late_broker.address, prefix, 1)] == [
-        "During"
-    ]
+    found = topics.events(broker, prefix, 3)
+    assert {event["error_type"] for event in found} == {"Before", "During", "After"}
 
 
 def test_a_full_buffer_drops_and_counts(nowhere: str, caplog: pytest.LogCaptureFixture) -> None:

@@ -139,21 +139,38 @@ class CircuitBreaker(Decorator):
         Raises:
             CallNotPermittedError: the breaker is open; nothing was called.
         """
-        with Guard(self):
-            return function(*args, **kwargs)
+        permit = self.acquire()
+        began = self.clock()
+        try:
+            result = function(*args, **kwargs)
+        except BaseException as exc:
+            self.fail(permit, self.clock() - began, exc)
+            raise
+        self.succeed(permit, self.clock() - began)
+        return result
 
     async def acall(
         self, function: Callable[P, Awaitable[R]], /, *args: P.args, **kwargs: P.kwargs
     ) -> R:
         """`call` for a coroutine function."""
-        with Guard(self):
-            return await function(*args, **kwargs)
+        permit = self.acquire()
+        began = self.clock()
+        try:
+            result = await function(*args, **kwargs)
+        except BaseException as exc:
+            self.fail(permit, self.clock() - began, exc)
+            raise
+        self.succeed(permit, self.clock() - began)
+        return result
 
     def try_acquire(self) -> int | None:
         """A permit for one call, None when there is none.
 
         Hand it to `succeed`, `fail` or `release`, exactly once.
         """
+        period = self._period
+        if self._state is BreakerState.CLOSED:  # the usual case needs no lock: nothing is changed
+            return period
         with self._lock:
             now = self.clock()
             self._pass_time(now)
@@ -210,9 +227,10 @@ class CircuitBreaker(Decorator):
                 needed = min(needed, self._probes)
             elif not self._time_based:
                 needed = min(needed, self._window_size)
-            if seen.calls < needed:
+            calls, failed, slow = seen
+            if calls < needed:
                 return
-            if seen.failure_ratio >= self._failure_ratio or seen.slow_ratio >= self._slow_ratio:
+            if failed >= self._failure_ratio * calls or slow >= self._slow_ratio * calls:
                 self._open(now)
             elif half_open:
                 self._change(BreakerState.CLOSED)

@@ -111,6 +111,8 @@ class Courier:
         except Exception:
             log.exception("the reporter's thread ended; errors are no longer reported")
         finally:
+            # Closing a connection takes a turn of the loop.
+            self._loop.run_until_complete(asyncio.sleep(0))
             self._loop.close()
 
     async def _run(self) -> None:
@@ -236,7 +238,7 @@ class Courier:
 
     async def _rest(self, away_s: float | None = None) -> None:
         """Sleep until woken or until a window ends; for at most `away_s` while Kafka is away."""
-        self._idle = True
+        self._idle = away_s is None  # while Kafka is away, news changes nothing
         try:
             wait_s = self._outbox.release(everything=self._stopping)
             if away_s is None:

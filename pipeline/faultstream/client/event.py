@@ -12,10 +12,7 @@ from faultstream.core.severity import Severity
 _TAG_CHARS: Final = 1024
 _TAG_KEY_CHARS: Final = 200
 _DIGITS: Final = str.maketrans("123456789", "000000000")
-_NAMES: Final = (
-    "operation", "component", "function", "category", "request_id", "user_id", "session_id",
-    "parent_event_id", "correlation_id", "experiment_id",
-)  # fmt: skip
+_FINGERPRINT_PARTS: Final = 32
 _PASSING: Final = frozenset(
     {"request_id", "user_id", "session_id", "trace_id", "span_id", "traceparent", "count",
      "parent_event_id", "correlation_id", "retry_count"}
@@ -78,7 +75,7 @@ class Sighting(NamedTuple):
             self.error_type,
             self.message.translate(_DIGITS),
             stack.chain_of(self.exc),
-            tuple((id(code), line) for code, line, _ in self.places),
+            tuple([(id(place[0]), place[1]) for place in self.places]),
             tuple(
                 (name, str(value) if name in {"tags", "fingerprint"} else value)
                 for name, value in details.items()
@@ -104,42 +101,45 @@ def build(origin: Origin, seen: Sighting, count: int) -> ErrorEvent:
     """The event of a sighting, with a new id and the present time; still to be scrubbed."""
     details = seen.details
     text = stack.cut(seen.message, stack.MESSAGE_CHARS)
-    ids = trace.parse(details.get("traceparent") or "")
     event = ErrorEvent(
         service=origin.service,
         error_type=stack.cut(seen.error_type, MAX_NAME_CHARS) or "Error",
         event_id=uuid7(),
         time=time.time_ns() // 1_000_000,
         environment=origin.environment,
-        layer=details.get("layer") or origin.layer,
+        layer=origin.layer,
         host=origin.host,
         instance=origin.instance,
         release=origin.release,
         message=text,
-        severity=details.get("severity") or "",
-        handled=details.get("handled", True),
-        fingerprint=[stack.cut(str(part), MAX_NAME_CHARS) for part in _parts(details)],
+        handled=True,
         frames=stack.frames_of(seen.places),
         causes=stack.causes_of(seen.exc) if seen.exc is not None else [],
-        recoverable=details.get("recoverable"),
-        retry_count=details.get("retry_count"),
-        max_retries=details.get("max_retries"),
         count=count,
-        http_status=details.get("http_status"),
-        trace_id=details.get("trace_id") or ids.trace_id,
-        span_id=details.get("span_id") or ids.span_id,
-        tags=_tags(details.get("tags") or {}),
         cut=["message"] if text is not seen.message else [],
     )
-    for name in _NAMES:
-        value = details.get(name)
-        if value:
-            setattr(event, name, stack.cut(str(value), MAX_NAME_CHARS))
+    if details:
+        _detail(event, details)
     return event
 
 
-def _parts(details: Details) -> Sequence[object]:
-    return tuple(details.get("fingerprint") or ())[:32]
+def _detail(event: ErrorEvent, details: Details) -> None:
+    """Take over what was said besides."""
+    ids = trace.parse(details.get("traceparent") or "")
+    event.trace_id, event.span_id = ids
+    for name, value in details.items():
+        if value is None or name in {"count", "traceparent"}:
+            continue
+        if name == "tags":
+            event.tags = _tags(details.get("tags") or {})
+        elif name == "fingerprint":
+            parts = tuple(details.get("fingerprint") or ())[:_FINGERPRINT_PARTS]
+            event.fingerprint = [stack.cut(str(part), MAX_NAME_CHARS) for part in parts]
+        elif isinstance(value, str):
+            if value:
+                setattr(event, name, stack.cut(value, MAX_NAME_CHARS))
+        else:
+            setattr(event, name, value)
 
 
 def _tags(tags: Mapping[str, object]) -> dict[str, str]:

@@ -13,22 +13,22 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 import msgspec
 
 from faultstream.client import lifetime
 from faultstream.client.admission import Admission
+from faultstream.client.brokers import DEFAULT_BROKERS, addresses
 from faultstream.client.handler import Handler, Registered
-from faultstream.client.inbox import Inbox
 from faultstream.client.journal import Journal
-from faultstream.client.loop import Loop
-from faultstream.client.sender import DEFAULT_BROKERS, Parcel, Sender, addresses
 from faultstream.client.setting import Counts, Setting
-from faultstream.client.shift import Shift
-from faultstream.client.teller import Teller
 from faultstream.core.event import DEFAULT_ENVIRONMENT
 from faultstream.core.records import Delivery
+
+if TYPE_CHECKING:
+    from faultstream.client.sender import Parcel
+    from faultstream.client.shift import Shift
 
 DEFAULT_COMMANDS: Final = "faultstream.recovery.commands.v1"
 DEFAULT_RESULTS: Final = "faultstream.recovery.results.v1"
@@ -158,6 +158,10 @@ class Executor:
         if self._shift is not None:
             raise RuntimeError("the executor runs already")
         shift = self._prepare()
+        import asyncio  # noqa: PLC0415 - half of the import time
+
+        from faultstream.client.loop import Loop  # noqa: PLC0415 - half of the import time
+
         loop = Loop()
 
         def main() -> None:
@@ -166,6 +170,7 @@ class Executor:
             except Exception:
                 log.exception("the executor ended")
             finally:
+                loop.run_until_complete(asyncio.sleep(0))  # connections take a turn to close
                 loop.close()
 
         self._thread = threading.Thread(target=main, name="faultstream-executor", daemon=True)
@@ -241,11 +246,16 @@ class Executor:
         """The interpreter ends."""
         self.close(2.0)
 
-    def _prepare(self) -> Shift:
+    def _prepare(self) -> "Shift":
+        from faultstream.client.inbox import Inbox  # noqa: PLC0415 - half of the import time
+        from faultstream.client.sender import Sender  # noqa: PLC0415
+        from faultstream.client.shift import Shift  # noqa: PLC0415
+        from faultstream.client.teller import Teller  # noqa: PLC0415
+
         self._journal.open(self._setting.clock_ms())
         setting = self._setting
 
-        def make_sender(refused: Callable[[Parcel, str], None]) -> Sender:
+        def make_sender(refused: "Callable[[Parcel, str], None]") -> Sender:
             return Sender(self._brokers, self._client_id, self._kafka, refused=refused)
 
         inbox = Inbox(self._brokers, setting.commands_topic, self._client_id, self._kafka)

@@ -11,7 +11,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from faultstream.client import lifetime
-from faultstream.client.sender import addresses, reachable
+from faultstream.client.brokers import addresses
+from faultstream.client.sender import reachable
 
 if TYPE_CHECKING:
     from aiokafka import AIOKafkaConsumer, ConsumerRecord

@@ -1,6 +1,5 @@
 """A bounded number of permits for threads and tasks together, first come, first served."""
 
-import asyncio
 import contextlib
 import threading
 from collections import deque
@@ -50,6 +49,8 @@ class Permits:
 
     async def aacquire(self, timeout_s: float) -> bool:
         """`acquire` for tasks. When it is cancelled, no permit is lost."""
+        import asyncio  # noqa: PLC0415 - half of the import time
+
         loop = asyncio.get_running_loop()
         event = asyncio.Event()
         waiter = self._enter(lambda: loop.call_soon_threadsafe(event.set), timeout_s)

@@ -7,21 +7,26 @@ import threading
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self, Unpack
+from typing import TYPE_CHECKING, Any, Final, Self, Unpack
 
 import msgspec
 
 from faultstream.client import lifetime
+from faultstream.client.brokers import DEFAULT_BROKERS, addresses
 from faultstream.client.capture import Capture, mark
-from faultstream.client.courier import BATCH, Courier, log
 from faultstream.client.event import Details, Origin, build, see
 from faultstream.client.logs import ReportHandler
 from faultstream.client.outbox import Entry, Outbox
-from faultstream.client.sender import DEFAULT_BROKERS, Sender, addresses
 from faultstream.client.spool import Spool
 from faultstream.core.event import DEFAULT_ENVIRONMENT, MAX_COUNT
 
+if TYPE_CHECKING:
+    from faultstream.client.courier import Courier
+    from faultstream.client.sender import Sender
+
 DEFAULT_TOPIC: Final = "faultstream.errors.v1"
+
+log = logging.getLogger("faultstream.client")
 
 
 class Stats(msgspec.Struct, frozen=True, kw_only=True):
@@ -244,10 +249,12 @@ class Reporter:
         if courier is not None:
             courier.wake()
 
-    def _start(self) -> Courier | None:
+    def _start(self) -> "Courier | None":
         with self._starting:
             if self._courier is not None and self._courier.alive:
                 return self._courier
+            from faultstream.client.courier import Courier  # noqa: PLC0415 - half of the import time
+
             courier = Courier(
                 self._outbox, self._sender, self._spool, topic=self._topic, emails=self._emails
             )
@@ -261,10 +268,12 @@ class Reporter:
             return courier
 
     def _drop_all(self, reason: str) -> None:
-        while entries := self._outbox.take(BATCH):
+        while entries := self._outbox.take(500):
             self._outbox.drop(entries, reason)
 
-    def _sender(self, refused: Any) -> Sender:
+    def _sender(self, refused: Any) -> "Sender":
+        from faultstream.client.sender import Sender  # noqa: PLC0415 - half of the import time
+
         client_id = f"faultstream-{self.service}"
         return Sender(self._brokers, client_id, self._kafka, refused=refused)
 

@@ -1,6 +1,5 @@
 """Retry: try again what may pass by itself."""
 
-import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple, ParamSpec, TypeVar
@@ -40,7 +39,7 @@ class Retry(Decorator):
         ignore: Exceptions = (CallNotPermittedError, BulkheadFullError, RequestNotPermittedError),
         clock: Clock = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
-        asleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        asleep: Callable[[float], Awaitable[None]] | None = None,
     ) -> None:
         """Defaults: 3 attempts, waiting 500 ms x 1.5 each time, give or take half.
 
@@ -81,7 +80,7 @@ class Retry(Decorator):
                 wait_s = self._wait_s(attempt, exc)
                 if wait_s is None:
                     raise
-            await self._asleep(wait_s)
+            await (self._asleep or _sleep)(wait_s)
             attempt += 1
 
     def _wait_s(self, attempt: int, exc: Exception) -> float | None:
@@ -92,6 +91,12 @@ class Retry(Decorator):
         if not _matches(exc, self._retry_on):
             return None
         return max(0.0, plan.backoff(attempt)) / 1000
+
+
+async def _sleep(seconds: float) -> None:
+    import asyncio  # noqa: PLC0415 - half of the import time
+
+    await asyncio.sleep(seconds)
 
 
 def _matches(exc: BaseException, exceptions: Exceptions) -> bool:

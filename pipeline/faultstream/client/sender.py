@@ -10,11 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from faultstream.client import lifetime
+from faultstream.client.brokers import addresses
 
 if TYPE_CHECKING:
     from aiokafka import AIOKafkaProducer
 
-DEFAULT_BROKERS: Final = "127.0.0.1:9092"
 REQUEST_TIMEOUT_MS: Final = 10_000
 MAX_REQUEST_BYTES: Final = 1_048_576
 _CONNECT_TIMEOUT_S: Final = 5.0
@@ -29,25 +29,6 @@ class Parcel(NamedTuple):
     value: bytes
     headers: list[tuple[str, bytes]]
     token: Any
-
-
-def addresses(brokers: str) -> list[tuple[str, int]]:
-    """Host and port of each of `host:port[,host:port]`; the port is 9092 when left out.
-
-    Raises:
-        ValueError: an empty list, or a port that is no number.
-    """
-    found = []
-    for part in filter(None, (piece.strip() for piece in brokers.split(","))):
-        host, colon, port = part.rpartition(":")
-        if not colon:
-            host, port = part, "9092"
-        if not host or not port.isdigit():
-            raise ValueError(f"brokers: expected host:port[,host:port], got {brokers!r}")
-        found.append((host.strip("[]"), int(port)))
-    if not found:
-        raise ValueError("brokers: expected host:port[,host:port], got nothing")
-    return found
 
 
 async def reachable(brokers: str) -> bool:

@@ -1,6 +1,5 @@
 """RateLimiter: at most so many calls a minute, with a burst; a token bucket."""
 
-import asyncio
 import threading
 import time
 from collections.abc import Awaitable, Callable
@@ -92,6 +91,8 @@ class RateLimiter(Decorator):
         """`call` for a coroutine function; a cancelled wait gives its token back."""
         wait_s = self.reserve(self._max_wait_s)
         if wait_s:
+            import asyncio  # noqa: PLC0415 - half of the import time
+
             try:
                 await asyncio.sleep(wait_s)
             except BaseException:

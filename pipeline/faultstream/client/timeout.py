@@ -1,6 +1,5 @@
 """Timeout: how long a call may take."""
 
-import asyncio
 import contextvars
 import threading
 import time
@@ -46,6 +45,8 @@ class Timeout(Decorator):
         Raises:
             CallTimeoutError: it was cancelled at the limit.
         """
+        import asyncio  # noqa: PLC0415 - half of the import time
+
         limit = asyncio.timeout(self.seconds)
         try:
             async with limit:

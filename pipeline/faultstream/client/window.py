@@ -3,6 +3,8 @@
 from collections import deque
 from typing import Final, NamedTuple, Protocol
 
+Counts = tuple[int, int, int]
+
 FAILED: Final = 1
 SLOW: Final = 2
 
@@ -28,8 +30,8 @@ class Snapshot(NamedTuple):
 class Window(Protocol):
     """Takes outcomes, bits of FAILED and SLOW."""
 
-    def record(self, outcome: int, now_s: float) -> Snapshot:
-        """Add a call that ended now; what the window holds then."""
+    def record(self, outcome: int, now_s: float) -> Counts:
+        """Add a call that ended now; calls, failed and slow ones that the window holds then."""
 
     def snapshot(self, now_s: float) -> Snapshot:
         """What the window holds."""
@@ -44,16 +46,19 @@ class CountWindow:
         self._failed = 0
         self._slow = 0
 
-    def record(self, outcome: int, now_s: float) -> Snapshot:
+    def record(self, outcome: int, now_s: float) -> Counts:  # noqa: ARG002
         """Add a call; the oldest one leaves when it is full."""
-        if len(self._outcomes) == self._size:
-            gone = self._outcomes.popleft()
-            self._failed -= gone & FAILED
-            self._slow -= (gone & SLOW) >> 1
-        self._outcomes.append(outcome)
-        self._failed += outcome & FAILED
-        self._slow += (outcome & SLOW) >> 1
-        return self.snapshot(now_s)
+        outcomes = self._outcomes
+        if len(outcomes) == self._size:
+            gone = outcomes.popleft()
+            if gone:
+                self._failed -= gone & FAILED
+                self._slow -= (gone & SLOW) >> 1
+        outcomes.append(outcome)
+        if outcome:
+            self._failed += outcome & FAILED
+            self._slow += (outcome & SLOW) >> 1
+        return len(outcomes), self._failed, self._slow
 
     def snapshot(self, now_s: float) -> Snapshot:  # noqa: ARG002 - the time means nothing here
         """Counts of the last calls."""
@@ -68,7 +73,7 @@ class TimeWindow:
         self._buckets: deque[list[int]] = deque()
         self._totals = [0, 0, 0]
 
-    def record(self, outcome: int, now_s: float) -> Snapshot:
+    def record(self, outcome: int, now_s: float) -> Counts:
         """Add a call to the bucket of its second."""
         second = int(now_s)
         self._evict(second)
@@ -78,7 +83,8 @@ class TimeWindow:
         for place, amount in enumerate((1, outcome & FAILED, (outcome & SLOW) >> 1)):
             bucket[place + 1] += amount
             self._totals[place] += amount
-        return Snapshot(*self._totals)
+        calls, failed, slow = self._totals
+        return calls, failed, slow
 
     def snapshot(self, now_s: float) -> Snapshot:
         """Counts of the seconds in the window."""
