@@ -40,9 +40,13 @@ class CallNotPermittedError(RuntimeError):
     """The breaker is open; `retry_after_ms` is when it may let a call through, 0 if unknown."""
 
     def __init__(self, name: str, state: BreakerState, retry_after_ms: int) -> None:
-        super().__init__(f"circuit breaker {name or 'unnamed'} is {state.value}")
+        super().__init__(name, state, retry_after_ms)
+        self.name = name
         self.state = state
         self.retry_after_ms = retry_after_ms
+
+    def __str__(self) -> str:
+        return f"circuit breaker {self.name or 'unnamed'} is {self.state.value}"
 
 
 class BreakerMetrics(NamedTuple):
@@ -102,7 +106,7 @@ class CircuitBreaker(Decorator):
         self._slow_s = slow_ms / 1000
         self._time_based = window == "time"
         self._window_size = window_size
-        self._minimum_calls = minimum_calls
+        self._usual = minimum_calls if window == "time" else min(minimum_calls, window_size)
         self._open_s = open_ms / 1000
         self._open_backoff = open_backoff
         self._max_open_s = max_open_ms / 1000
@@ -146,7 +150,8 @@ class CircuitBreaker(Decorator):
         except BaseException as exc:
             self.fail(permit, self.clock() - began, exc)
             raise
-        self.succeed(permit, self.clock() - began)
+        now = self.clock()
+        self._ended(permit, SLOW if now - began > self._slow_s else 0, now)
         return result
 
     async def acall(
@@ -160,7 +165,8 @@ class CircuitBreaker(Decorator):
         except BaseException as exc:
             self.fail(permit, self.clock() - began, exc)
             raise
-        self.succeed(permit, self.clock() - began)
+        now = self.clock()
+        self._ended(permit, SLOW if now - began > self._slow_s else 0, now)
         return result
 
     def try_acquire(self) -> int | None:
@@ -188,22 +194,22 @@ class CircuitBreaker(Decorator):
         """`try_acquire` that raises CallNotPermittedError."""
         permit = self.try_acquire()
         if permit is None:
-            with self._lock:
-                left_s = self._until - self.clock() if self._state is BreakerState.OPEN else 0.0
-                after_ms = max(0, round(left_s * 1000))
-                raise CallNotPermittedError(self.name, self._state, after_ms)
+            until = self._until
+            left_s = until - self.clock() if until and self._state is BreakerState.OPEN else 0.0
+            raise CallNotPermittedError(self.name, self._state, max(0, round(left_s * 1000)))
         return permit
 
     def succeed(self, permit: int, duration_s: float) -> None:
         """The call went well."""
-        self._ended(permit, SLOW if duration_s > self._slow_s else 0)
+        self._ended(permit, SLOW if duration_s > self._slow_s else 0, self.clock())
 
     def fail(self, permit: int, duration_s: float, exc: BaseException) -> None:
         """The call raised: recorded as failed, recorded as success, or ignored."""
         if not isinstance(exc, Exception) or _matches(exc, self._ignore):
             self.release(permit)
         elif _matches(exc, self._record):
-            self._ended(permit, FAILED | (SLOW if duration_s > self._slow_s else 0))
+            slow = SLOW if duration_s > self._slow_s else 0
+            self._ended(permit, FAILED | slow, self.clock())
         else:
             self.succeed(permit, duration_s)
 
@@ -213,26 +219,17 @@ class CircuitBreaker(Decorator):
             if permit == self._period and self._state is BreakerState.HALF_OPEN:
                 self._permits += 1
 
-    def _ended(self, permit: int, outcome: int) -> None:
+    def _ended(self, permit: int, outcome: int, now: float) -> None:
         with self._lock:
             if permit != self._period or self._state is BreakerState.DISABLED:
                 return
-            now = self.clock()
-            seen = self._window.record(outcome, now)
-            if self._state is BreakerState.METRICS_ONLY:
-                return
-            half_open = self._state is BreakerState.HALF_OPEN
-            needed = self._needed(now)
-            if half_open:
-                needed = min(needed, self._probes)
-            elif not self._time_based:
-                needed = min(needed, self._window_size)
-            calls, failed, slow = seen
-            if calls < needed:
+            calls, failed, slow = self._window.record(outcome, now)
+            state = self._state
+            if state is BreakerState.METRICS_ONLY or calls < self._needed(state, now):
                 return
             if failed >= self._failure_ratio * calls or slow >= self._slow_ratio * calls:
                 self._open(now)
-            elif half_open:
+            elif state is BreakerState.HALF_OPEN:
                 self._change(BreakerState.CLOSED)
 
     # States
@@ -306,12 +303,15 @@ class CircuitBreaker(Decorator):
         with self._lock:
             self._change(BreakerState.METRICS_ONLY)
 
-    def _needed(self, now: float) -> int:
+    def _needed(self, state: BreakerState, now: float) -> int:
+        """How many calls are enough to judge by."""
+        needed = self._usual
         if self._strict is not None:
             if now < self._strict[1]:
-                return min(self._strict[0], self._minimum_calls)
-            self._strict = None
-        return self._minimum_calls
+                needed = min(needed, self._strict[0])
+            else:
+                self._strict = None
+        return min(needed, self._probes) if state is BreakerState.HALF_OPEN else needed
 
     def _pass_time(self, now: float, *, look: bool = False) -> None:
         """Let the waiting times end. A look does not begin a probe; only a call does."""
