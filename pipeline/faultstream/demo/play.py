@@ -21,6 +21,8 @@ from faultstream.demo.stage import Stage
 RATE: Final = 60.0
 HEALTHY_S: Final = 5
 """Seconds of traffic without an error before the fault is switched on."""
+SHOWN_S: Final = 3.0
+"""How long it is seen to be healthy once all is ready."""
 FALLEN_RATIO: Final = 0.2
 """The shop's error rate has fallen when it is at most this share of its highest."""
 TABLES_S: Final = 6.0
@@ -78,16 +80,17 @@ class Play:
         self._pipeline.start()
         self._fleet.start(ROLES[:-1])
         self._tasks.append(asyncio.create_task(stage.run()))
-        await self._pipeline.ready()
         await self._fleet.ready()
+        self._fleet.start(ROLES[-1:])  # what happens while the rest starts counts as healthy too
+        await self._pipeline.ready()
         topology = load(self._pipeline.topology)
         listening = listen(self._pipeline.brokers, topology, self._story)
         self._tasks.append(asyncio.create_task(listening))
         self.ready = stage.own["ready"] = True
 
         stage.enter("healthy traffic")
-        self._fleet.start(ROLES[-1:])
-        await self._until(self._is_healthy, "healthy")
+        seen = time.monotonic() + SHOWN_S
+        await self._until(lambda: time.monotonic() > seen and self._is_healthy(), "healthy")
         stage.own["healthy"] = True
 
     async def _break(self) -> None:

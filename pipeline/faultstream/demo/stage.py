@@ -82,7 +82,8 @@ class Stage:
         story = self.story
         fresh = [*self._said, *story.lines[self._told :]]
         self._said, self._told = [], len(story.lines)
-        self._lines += sorted(fresh, key=lambda line: line.at_ms)
+        # A verdict and the command that follows from it are of the same moment.
+        self._lines += sorted(fresh, key=lambda line: (line.at_ms, line.kind == "command"))
         self._screen.show(
             Scene(
                 now_ms=now_ms(),
