@@ -44,6 +44,8 @@ class Courier:
         self._emails = emails
         self._loop = Loop()
         self._event = asyncio.Event()
+        self.alive = True
+        """False once the thread has ended; cheaper to ask than the thread itself."""
         self._idle = False
         self._stopping = False
         self._hurry = False
@@ -62,11 +64,6 @@ class Courier:
     def ident(self) -> int | None:
         """The thread's identifier."""
         return self._thread.ident
-
-    @property
-    def alive(self) -> bool:
-        """Whether the thread runs."""
-        return self._thread.is_alive()
 
     @property
     def connected(self) -> bool:
@@ -111,6 +108,7 @@ class Courier:
         except Exception:
             log.exception("the reporter's thread ended; errors are no longer reported")
         finally:
+            self.alive = False
             # Closing a connection takes a turn of the loop.
             self._loop.run_until_complete(asyncio.sleep(0))
             self._loop.close()
