@@ -151,8 +151,7 @@ class ApacheKafka:
             self._java(
                 "kafka.tools.StorageTool",
                 "format",
-                "--cluster-id",
-                _base64_id(cluster),
+                f"--cluster-id={_base64_id(cluster)}",  # the id may begin with a dash
                 "--config",
                 str(self._folder / "server.properties"),
             ),

@@ -142,6 +142,18 @@ def test_burst_bound(count: int, found: list[str]) -> None:
     assert kinds(run(making.topology(), seen)) == found
 
 
+@pytest.mark.parametrize(
+    ("more", "found"), [(1, 0), (2, 0), (3, 1), (4, 1), (5, 2)], ids=lambda value: str(value)
+)
+def test_what_was_told_is_not_told_again(more: int, found: int) -> None:
+    """After an episode ended, only the errors since then open the next one: three for recurring,
+    five for a burst, although the earlier ones are within the window still."""
+    first = [(event(n * 100, f"e{n}"), group("a")) for n in range(20)]
+    later = [(event(45_000 + n * 100, f"l{n}"), group("a")) for n in range(more)]
+    patterns = final(run(making.topology(), [*first, *later]))
+    assert len(patterns) == 2 + found
+
+
 def test_burst_counts_weights() -> None:
     """One event that stands for five folded ones is a burst, and counts five."""
     (burst,) = (

@@ -31,6 +31,20 @@ def test_headers_keep_the_original_and_say_why() -> None:
     }
 
 
+def test_a_replayed_letter_counts_on() -> None:
+    """Refused again, a letter keeps the time of its first refusal, has one set of our headers and
+    one attempt more."""
+    first = Refusal(Raw(7, b"?", headers=[]), "decode", "DataError", "not JSON")
+    before = headers(first, SOURCE, "faultstream.detect", 1_800_000_000_500)
+    again = Refusal(Raw(9, b"?", headers=before), "decode", "DataError", "not JSON")
+    after = dict(headers(again, SOURCE, "faultstream.detect", 1_800_000_060_500))
+    assert len(after) == len(before)
+    assert after["x-faultstream-attempt"] == b"2"
+    assert after["x-faultstream-first-failed-at"] == b"2027-01-15T08:00:00.500Z"
+    assert after["x-faultstream-last-failed-at"] == b"2027-01-15T08:01:00.500Z"
+    assert after["x-faultstream-original-offset"] == b"9"
+
+
 def test_consecutive() -> None:
     """One less than max_consecutive in a row goes on; the one that reaches it stops."""
     limits = Limits(DeadLetterPolicy(max_consecutive=10, ratio_over=1_000_000))

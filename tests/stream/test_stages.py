@@ -208,3 +208,15 @@ async def test_notify_goes_on_when_a_channel_fails() -> None:
 def test_patterns_read_back() -> None:
     """What detect publishes is what respond reads."""
     assert all(wire.decode(Pattern, record.value).service == "orders" for record in _patterns())
+
+
+def test_a_record_from_the_future_ends_its_episode() -> None:
+    """A record whose own timestamp is decades ahead counts as of now: its pattern closes."""
+    stage = _detect()
+    ahead = NOW + 50 * 365 * 86_400_000
+    value = b'{"service": "s", "error_type": "MemoryError", "severity": "fatal", "time": %d}'
+    outputs = stage.take(ERRORS, [Raw(0, value % ahead, timestamp=ahead)], NOW).outputs
+    for second in range(60):
+        outputs += stage.tick(NOW + 1_000 * second).outputs
+    states = [wire.decode(Pattern, out.value).state for out in outputs]
+    assert (states[0], states[-1]) == ("open", "closed")

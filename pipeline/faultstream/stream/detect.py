@@ -14,7 +14,7 @@ from faultstream.core.errors import DataError
 from faultstream.core.grouping import Grouper
 from faultstream.core.policy import TopicRole, Topology
 from faultstream.core.records import Pattern
-from faultstream.core.watermark import Watermark
+from faultstream.core.watermark import SKEW_MS, Watermark
 from faultstream.formats.native import admit
 from faultstream.stream.cells import Cell, Cells, Partition
 from faultstream.stream.stage import Effects, Output, Refusal, Rows, Source
@@ -64,7 +64,7 @@ class DetectStage:
         if source.partition not in self._judged_ms:
             part.extra.tick(now_ms)
             self._judged_ms[source.partition] = part.extra.value_ms
-        touched = self._run(source, records, part, effects)
+        touched = self._run(source, records, part, effects, now_ms + SKEW_MS)
         part.read[source.topic] = max(part.read.get(source.topic, -1), records[-1].offset)
         for cell, offset in touched.items():
             cell.offsets[source.topic] = offset
@@ -78,8 +78,10 @@ class DetectStage:
         records: Sequence[RawRecord],
         part: Partition[ServiceState],
         effects: Effects,
+        latest_ms: int,
     ) -> dict[_Cell, int]:
-        """Tally the run; the services touched, each with its last offset."""
+        """Tally the run; the services touched, each with its last offset. A record that claims to
+        be written after `latest_ms` was written then: else its episode would never end."""
         topic = source.topic
         group, observe, advance = self._group, self._detect.observe, part.extra.advance
         cells, known = part.cells, part.read.get(topic, -1)
@@ -93,7 +95,7 @@ class DetectStage:
                 duplicate += 1
                 continue
             try:
-                record_ms = record.timestamp
+                record_ms = min(record.timestamp, latest_ms)
                 event = admit(record.value, timestamp_ms=record_ms)
                 name = (event.environment, event.service)
                 cell = by_name.get(name)

@@ -22,9 +22,16 @@ class LimitReachedError(RuntimeError):
 
 
 def headers(refusal: Refusal, source: Source, group: str, now_ms: int) -> list[Header]:
-    """The headers of the original, and ours after them."""
+    """The headers of the original, and ours after them. Of a replayed letter that is refused
+    again, the time of the first refusal is kept and the attempts are counted on."""
     record = refusal.record
     now = wire.rfc3339(now_ms)
+    before = {
+        name.removeprefix(PREFIX): (value or b"").decode("utf-8", "replace")
+        for name, value in record.headers or ()
+        if name.startswith(PREFIX)
+    }
+    attempts = before.get("attempt", "")
     ours = {
         "original-topic": source.topic,
         "original-partition": str(source.partition),
@@ -34,11 +41,13 @@ def headers(refusal: Refusal, source: Source, group: str, now_ms: int) -> list[H
         "stage": refusal.stage,
         "error-type": refusal.error_type,
         "error-message": refusal.reason[:MAX_REASON_CHARS],
-        "attempt": "1",
-        "first-failed-at": now,
+        "attempt": str(1 + (int(attempts) if attempts.isdecimal() else 0)),
+        "first-failed-at": before.get("first-failed-at") or now,
         "last-failed-at": now,
     }
-    kept = [(name, value or b"") for name, value in record.headers or ()]
+    kept = [
+        (name, value or b"") for name, value in record.headers or () if not name.startswith(PREFIX)
+    ]
     return kept + [(PREFIX + name, text.encode("utf-8", "replace")) for name, text in ours.items()]
 
 

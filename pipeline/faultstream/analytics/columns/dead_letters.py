@@ -68,7 +68,7 @@ COLUMNS: Final[tuple[Column[DeadLetter], ...]] = (
     Column("stage", WORD, lambda r: r.headers.get("stage", "")),
     Column("error_type", WORD, lambda r: r.headers.get("error-type", "")),
     Column("reason", STRING, lambda r: r.headers.get("error-message", "")),
-    Column("consumer_group", WORD, lambda r: r.headers.get("original-consumer-group", "")),
+    Column("consumer_group", WORD, lambda r: r.headers.get("consumer-group", "")),
     Column("attempt", U32, lambda r: max(0, _number(r, "attempt", 0, 2**32 - 1))),
     Column("first_failed_at", TIME, lambda r: _time(r, "first-failed-at")),
     Column("last_failed_at", TIME, lambda r: _time(r, "last-failed-at")),

@@ -86,6 +86,8 @@ class Judge:
                     self._close(state, lane, episode, out)
                 elif len(episodes) >= self._max_episodes:
                     continue
+                if not self._is_new(detector, lane, key, finding, ring=ring, at=at):
+                    continue
                 fresh = self._begin(detector, lane, key, finding, ring=ring, at=at)
                 episodes[key] = fresh
                 self._opened(state, lane, fresh, out)
@@ -110,6 +112,20 @@ class Judge:
         del recent[:drop]
         if len(lane.ended) > self._max_episodes:
             lane.ended = {k: n for k, n in lane.ended.items() if n > newest - self._within}
+
+    def _is_new(
+        self, detector: Detector, lane: Lane, key: str, finding: Finding, *, ring: Ring, at: int
+    ) -> bool:
+        """Whether the events since the key's previous episode are enough by themselves. Else a
+        single error after the end would open it again on the strength of those already told."""
+        after = lane.ended.get(f"{detector.kind}/{key}", -FAR)
+        if finding.since > after:
+            return True
+        count = 0
+        while at >= 0 and ring.slots[at].number > after and count < finding.needed:
+            count += ring.slots[at].count(key)
+            at -= 1
+        return count >= finding.needed
 
     def _begin(
         self, detector: Detector, lane: Lane, key: str, finding: Finding, *, ring: Ring, at: int
@@ -236,7 +252,9 @@ class Judge:
                 continue
             if episode is None:
                 finding = detector.find(ring, at, key)
-                if finding is not None:
+                if finding is not None and self._is_new(
+                    detector, lane, key, finding, ring=ring, at=at
+                ):
                     episode = self._begin(detector, lane, key, finding, ring=ring, at=at)
                 continue
             continued, finding = follow(
