@@ -142,9 +142,7 @@ def test_burst_bound(count: int, found: list[str]) -> None:
     assert kinds(run(making.topology(), seen)) == found
 
 
-@pytest.mark.parametrize(
-    ("more", "found"), [(1, 0), (2, 0), (3, 1), (4, 1), (5, 2)], ids=lambda value: str(value)
-)
+@pytest.mark.parametrize(("more", "found"), [(1, 0), (2, 0), (3, 1), (4, 1), (5, 2)])
 def test_what_was_told_is_not_told_again(more: int, found: int) -> None:
     """After an episode ended, only the errors since then open the next one: three for recurring,
     five for a burst, although the earlier ones are within the window still."""
