@@ -108,7 +108,7 @@ def test_importing_the_client_loads_nothing_heavy() -> None:
     assert not HEAVY & {name.partition(".")[0] for name in loaded}
     assert {name for name in loaded if name.startswith("faultstream.")} == {
         name for name in loaded if name.startswith(("faultstream.client", "faultstream.core"))
-    } | {"faultstream.wire"}
+    }
 
 
 def test_making_parts_starts_nothing() -> None:

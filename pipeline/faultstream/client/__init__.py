@@ -8,10 +8,10 @@ from faultstream.client.event import Details
 from faultstream.client.executor import Executor, ExecutorStats
 from faultstream.client.fallback import Fallback
 from faultstream.client.handler import Outcome
-from faultstream.client.journal import JournalInUseError
 from faultstream.client.pool import PoolTimeoutError, ResourcePool
 from faultstream.client.reporter import Reporter, Stats
 from faultstream.client.retry import Retry
+from faultstream.client.setting import JournalInUseError
 from faultstream.client.steer import steer
 from faultstream.client.throttle import RateLimiter, RequestNotPermittedError
 from faultstream.client.timeout import CallTimeoutError, Timeout

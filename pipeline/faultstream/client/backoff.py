@@ -1,6 +1,5 @@
 """How long to wait before trying again, by the number of attempts that failed (from 1)."""
 
-import random
 from collections.abc import Callable
 from typing import Final, Literal
 
@@ -48,10 +47,17 @@ def fibonacci(delay_ms: float, *, max_ms: float = MAX_MS) -> Backoff:
 
 
 def jittered(
-    backoff: Backoff, ratio: float = 0.5, chance: Callable[[], float] = random.random
+    backoff: Backoff, ratio: float = 0.5, chance: Callable[[], float] | None = None
 ) -> Backoff:
     """`backoff` plus or minus up to `ratio` of it; `chance` gives 0..1, evenly."""
+    chance = chance or _chance
     return lambda attempt: backoff(attempt) * (1 + ratio * (2 * chance() - 1))
+
+
+def _chance() -> float:
+    import random  # noqa: PLC0415 - import time
+
+    return random.random()  # noqa: S311 - it may be guessed
 
 
 def named(name: str, delay_ms: float) -> Backoff:

@@ -7,7 +7,6 @@ expired, replayed or meant for others are refused (see admission).
 
 import logging
 import os
-import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -18,10 +17,8 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 import msgspec
 
 from faultstream.client import lifetime
-from faultstream.client.admission import Admission
 from faultstream.client.brokers import DEFAULT_BROKERS, addresses
 from faultstream.client.handler import Handler, Registered
-from faultstream.client.journal import Journal
 from faultstream.client.setting import Counts, Setting
 from faultstream.core.event import DEFAULT_ENVIRONMENT
 from faultstream.core.records import Delivery
@@ -90,11 +87,14 @@ class Executor:
         Raises:
             ValueError: no service, no usable key, or brokers that are no addresses.
         """
+        from faultstream.client.admission import Admission  # noqa: PLC0415 - import time
+        from faultstream.client.journal import Journal  # noqa: PLC0415 - import time
+
         if not service:
             raise ValueError("service: expected a name, got nothing")
         self.service = service
         self.environment = environment
-        self.instance = instance or socket.gethostname()
+        self.instance = instance or os.uname().nodename
         self._setting = Setting(
             service=service,
             environment=environment,
@@ -238,7 +238,7 @@ class Executor:
         """A child process carries nothing out unless it starts its own."""
         lifetime.abandon((self._thread, self._shift))
         self._journal.close()
-        self._journal = Journal(self._journal_path)
+        self._journal = type(self._journal)(self._journal_path)
         self._thread = None
         self._shift = None
 

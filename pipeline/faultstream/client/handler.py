@@ -7,7 +7,6 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
-from faultstream import wire
 from faultstream.core.records import Delivery, RecoveryCommand
 
 log = logging.getLogger("faultstream.client")
@@ -37,6 +36,8 @@ class Registered(NamedTuple):
 async def call(handler: Handler, command: RecoveryCommand, timeout_s: float) -> Outcome:
     """What came of it; whatever the handler raises or returns becomes an Outcome."""
     import asyncio  # noqa: PLC0415 - half of the import time
+
+    from faultstream import wire  # noqa: PLC0415 - import time
 
     try:
         async with asyncio.timeout(timeout_s):

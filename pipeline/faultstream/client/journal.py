@@ -14,15 +14,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from faultstream import wire
+from faultstream.client.setting import JournalInUseError
 from faultstream.core.errors import DataError
 from faultstream.core.records import RecoveryResult
 
 GRACE_MS: Final = 3_600_000
 COMPACT_BYTES: Final = 1_048_576
-
-
-class JournalInUseError(RuntimeError):
-    """Another process works with this journal; each executor needs its own."""
 
 
 class Journal:

@@ -2,7 +2,6 @@
 
 import logging
 import os
-import socket
 import threading
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,12 +16,12 @@ from faultstream.client.capture import Capture, mark
 from faultstream.client.event import Details, Origin, build, see
 from faultstream.client.logs import ReportHandler
 from faultstream.client.outbox import Entry, Outbox
-from faultstream.client.spool import Spool
 from faultstream.core.event import DEFAULT_ENVIRONMENT, MAX_COUNT
 
 if TYPE_CHECKING:
     from faultstream.client.courier import Courier
     from faultstream.client.sender import Sender
+    from faultstream.client.spool import Spool
 
 DEFAULT_TOPIC: Final = "faultstream.errors.v1"
 
@@ -93,7 +92,7 @@ class Reporter:
         self.environment = environment
         self._brokers = brokers or os.environ.get("FAULTSTREAM_KAFKA") or DEFAULT_BROKERS
         addresses(self._brokers)
-        host = socket.gethostname()
+        host = os.uname().nodename
         self._origin = Origin(service, environment, layer, host, instance, release)
         self._topic = topic
         self._limits = (max_records, max_bytes, fold_ms)
@@ -282,11 +281,10 @@ class Reporter:
         lifetime.abandon((self._courier, self._spool))
         if self._spool is not None:
             self._spool.seal()
-        self._spool = (
-            Spool(self._spool_folder, self.service, self._max_spool_bytes)
-            if self._spool_folder is not None
-            else None
-        )
+        if self._spool_folder is not None:
+            from faultstream.client.spool import Spool  # noqa: PLC0415 - import time
+
+            self._spool = Spool(self._spool_folder, self.service, self._max_spool_bytes)
         self._outbox = Outbox(*self._limits)
         self._local = threading.local()
         self._starting = threading.Lock()

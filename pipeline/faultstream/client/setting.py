@@ -1,7 +1,11 @@
-"""What an executor is, and what it counts."""
+"""What an executor is, what it counts, and why it may not start."""
 
 from collections.abc import Callable
 from typing import NamedTuple
+
+
+class JournalInUseError(RuntimeError):
+    """Another process works with this journal; each executor needs its own."""
 
 
 class Counts:
