@@ -3,6 +3,8 @@
 Differences from resilience4j, on purpose: a result counts only in the state in which its call
 began; HALF_OPEN ends after `max_half_open_ms` by default instead of waiting for lost results for
 ever; time passes lazily, at the next call, so there are no timers. Ratios are 0..1.
+
+More than 300 lines because it is one state machine under one lock, and reads best in one piece.
 """
 
 import enum
