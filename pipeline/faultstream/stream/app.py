@@ -14,7 +14,7 @@ from faultstream.ops.health import Health
 from faultstream.stream.loop import Loop
 from faultstream.stream.outbox import Outbox
 from faultstream.stream.stage import Positioned, Stage
-from faultstream.transport import topics
+from faultstream.transport import lean, topics
 from faultstream.transport.changelog import QuickTableManager, StateTable
 from faultstream.transport.reading import App, Reading, RunSchema
 
@@ -107,6 +107,7 @@ def build_app(
         consumer_max_fetch_size=1_048_576,
     )
     app.reading = Reading(topics=names)
+    lean.hand_over(*names)
     table = _table(app, count) if stage.keyed else None
     loop = Loop(app, stage, outbox, topology, health=health, table=table)
     app.reading.before_revoke = loop.before_revoke
