@@ -1,9 +1,11 @@
-"""What one event costs on the hot path: admit and group, beside decoding alone.
+"""What one event costs on the hot path: decode, classify, fingerprint, tally.
 
     python benchmarks/hot_path.py [--events 20000] [--rounds 5]
 
 Prints microseconds of CPU an event, the median of interleaved rounds, and the ratio to
-orjson.loads of the same event; then the slowest of a set of hostile messages of 64 KiB. Trust the
+orjson.loads of the same events: first the parts for one event, then the whole way for several kinds
+of traffic, all known to the memos as in a running worker; then the slowest of a set of hostile
+messages of 64 KiB. Judging and saving are not in it: they cost per chunk, not per event. Trust the
 ratios; the machine is noisy.
 """
 
@@ -13,19 +15,28 @@ import time
 from collections.abc import Callable
 from functools import partial
 from itertools import cycle
+from typing import Any
 
 import orjson
 from decode import EVENT  # type: ignore[import-not-found]  # beside this script
 
 from faultstream.config.topology import load
 from faultstream.core.classify import Classifier
+from faultstream.core.detect import Detect
 from faultstream.core.grouping import Grouper, group_of
+from faultstream.core.policy import Topology
 from faultstream.formats.native import admit
+from faultstream.wire import parse_time, rfc3339
+
+NOW_MS = parse_time("2026-11-22T02:01:40Z")
 
 SIZE = 65_536
 HOSTILE = ("a", "1", "a1", "/", "/a", ":", "::1", "<", "\n", " ", "a@", "http://", "x=", "user ",
            "password=", "eyJ", "for a from ", "0-", "f", "[:", "token:", "Bearer ", "://a:", "1 ",
-           "AKIA", "é", "a.", "$$", "4111 ", "%s{}[]()")  # fmt: skip
+           "AKIA", "é", "a.", "$$", "4111 ", "%s{}[]()", "0000 ", "4111 1111 1111 1111 ",
+           "4111-1111-", "pwd:    ", "passwd='", "token=aaaaaaa ", "https://a:b@c ",
+           "api_key: ", "1234567890123 ", "-----BEGIN PRIVATE KEY-----", "Basic a",
+           "AKIA0123456789 ")  # fmt: skip
 
 
 def cpu_us(step: Callable[[], object], times: int) -> float:
@@ -35,43 +46,120 @@ def cpu_us(step: Callable[[], object], times: int) -> float:
     return (time.process_time() - start) / times * 1e6
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--events", type=int, default=20_000)
-    parser.add_argument("--rounds", type=int, default=5)
-    options = parser.parse_args()
-    topology = load(None)
-    group = Grouper(topology).group
+def way(topology: Topology) -> Callable[[bytes], object]:
+    """The whole hot path for a record's value, as stream/detect.py goes it."""
+    group, detect = Grouper(topology).group, Detect(topology)
+    state = detect.new("production", "payments")
+    observe = detect.observe
+
+    def step(value: bytes) -> object:
+        event = admit(value, timestamp_ms=NOW_MS)
+        return observe(state, event, group(event), event.event_id, NOW_MS)
+
+    return step
+
+
+def traffic() -> dict[str, list[bytes]]:
+    """Kinds of events by name; in all but the first, ids and times differ from event to event."""
+    plain: dict[str, Any] = orjson.loads(EVENT)
+    frames = [
+        {"module": f"shop.part{n}", "function": "step", "file": f"/app/shop/part{n}.py", "line": n}
+        for n in range(20)
+    ]
+    kinds: dict[str, Callable[[int], dict[str, Any]]] = {
+        "ids, times, numbers vary": lambda n: {
+            "message": f"could not connect to server at 10.2.3.{n % 250} port 5432: timeout"
+            f" after {5000 + n} ms"
+        },
+        "and letters of an id vary": lambda n: {
+            "message": f"order {n * 7919:08x}-0a1b-4c2d-8e3f-{n:012x} lost"
+        },
+        "and a code among the numbers": lambda n: {
+            "message": f"upstream answered HTTP 503 for order {n} after {5000 + n} ms"
+        },
+        "and 20 frames": lambda n: {"frames": frames, "message": f"order {n} not found"},
+        "and a cause": lambda n: {
+            "causes": [{"error_type": "OSError", "message": f"[Errno 111] refused by node {n % 9}"}]
+        },
+    }
+    made = {"the same event again": [EVENT]}
+    for name, changes in kinds.items():
+        made[name] = [
+            orjson.dumps(
+                plain
+                | {
+                    "event_id": f"01990f3e-7a51-7c3e-9a50-{n:012x}",
+                    "time": rfc3339(NOW_MS + n % 3_000),
+                    "trace_id": f"{n * 7919:032x}",
+                    **changes(n),
+                }
+            )
+            for n in range(3_000)
+        ]
+    return made
+
+
+def measured(steps: dict[str, tuple[Callable[[], object], int]], rounds: int) -> dict[str, float]:
+    """Microseconds of CPU a call: the median of interleaved rounds."""
+    seen: dict[str, list[float]] = {name: [] for name in steps}
+    for _ in range(rounds):
+        for name, (step, times) in steps.items():
+            seen[name].append(cpu_us(step, times))
+    return {name: statistics.median(values) for name, values in seen.items()}
+
+
+def parts(topology: Topology, events: int, rounds: int) -> float:
+    """Print what the parts cost for one event; returns what loading it costs."""
+    group, classifier, detect = Grouper(topology).group, Classifier(topology), Detect(topology)
+    event = admit(EVENT, timestamp_ms=NOW_MS)
+    its, state = group(event), detect.new("production", "payments")
+    costs = measured(
+        {
+            "orjson.loads": (lambda: orjson.loads(EVENT), events),
+            "decode (admit)": (lambda: admit(EVENT, timestamp_ms=NOW_MS), events),
+            "classify and fingerprint (group)": (lambda: group(event), events),
+            "tally (observe)": (
+                lambda: detect.observe(state, event, its, event.event_id, NOW_MS),
+                events,
+            ),
+            "group, computed afresh": (lambda: group_of(event, classifier), events // 100),
+        },
+        rounds,
+    )
+    base = costs["orjson.loads"]
+    print(f"{'part':34}{'us/event':>10}{'ratio':>8}")
+    for name, cost in costs.items():
+        print(f"{name:34}{cost:10.2f}{cost / base:8.2f}")
+    return base
+
+
+def over(step: Callable[[bytes], object], values: list[bytes]) -> Callable[[], object]:
+    """A call of `step` with the next of `values`, round and round."""
+    source = cycle(values)
+    return lambda: step(next(source))
+
+
+def whole(topology: Topology, events: int, rounds: int) -> None:
+    """Print what the whole way costs, by kind of traffic."""
+    steps: dict[str, tuple[Callable[[], object], int]] = {}
+    kinds = traffic()
+    for name, values in kinds.items():
+        step = way(topology)
+        for value in values:
+            step(value)
+        steps[f"orjson.loads {name}"] = (over(orjson.loads, values), events)
+        steps[name] = (over(step, values), events)
+    costs = measured(steps, rounds)
+    print(f"\n{'the whole way':34}{'us/event':>10}{'ratio':>8}")
+    for name in kinds:
+        cost = costs[name]
+        print(f"{name:34}{cost:10.2f}{cost / costs[f'orjson.loads {name}']:8.2f}")
+
+
+def hostile(topology: Topology, base: float) -> None:
+    """Print what the slowest of the hostile messages costs."""
     classifier = Classifier(topology)
     plain = orjson.loads(EVENT)
-    event = admit(EVENT, timestamp_ms=0)
-    named = [
-        admit(
-            orjson.dumps(plain | {"message": f"order {n * 7919:08x}-0a1b-4c2d-8e3f-{n:012x} lost"}),
-            timestamp_ms=0,
-        )
-        for n in range(5_000)
-    ]
-    stack = [{"module": f"shop.part{n}", "function": "step", "line": n} for n in range(20)]
-    deep = admit(orjson.dumps(plain | {"frames": stack}), timestamp_ms=0)
-    ids = cycle(named)
-    steps: dict[str, tuple[Callable[[], object], int]] = {
-        "orjson.loads": (lambda: orjson.loads(EVENT), 1),
-        "admit": (lambda: admit(EVENT, timestamp_ms=0), 1),
-        "group, known": (lambda: group(event), 1),
-        "group, known, 20 frames": (lambda: group(deep), 2),
-        "group, known but for its ids": (lambda: group(next(ids)), 4),
-        "group, computed afresh": (lambda: group_of(event, classifier), 100),
-    }
-    seen: dict[str, list[float]] = {name: [] for name in steps}
-    for _ in range(options.rounds):
-        for name, (step, share) in steps.items():
-            seen[name].append(cpu_us(step, max(1, options.events // share)))
-    base = statistics.median(seen["orjson.loads"])
-    print(f"{'step':32}{'us/event':>10}{'ratio':>8}")
-    for name, values in seen.items():
-        cost = statistics.median(values)
-        print(f"{name:32}{cost:10.2f}{cost / base:8.2f}")
     slowest: dict[str, tuple[float, str]] = {"admit": (0.0, ""), "group": (0.0, "")}
     for piece in HOSTILE:
         message = (piece * (SIZE // len(piece) + 1))[:SIZE]
@@ -83,9 +171,21 @@ def main() -> None:
         }
         for name, cost in costs.items():
             slowest[name] = max(slowest[name], (cost, piece))
+    print()
     for name, (cost, piece) in slowest.items():
         shown = f"{cost / 1000:.1f} ms ({cost / base:.0f} x)"
         print(f"slowest hostile {name}: {shown}, {piece!r} repeated")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--events", type=int, default=20_000)
+    parser.add_argument("--rounds", type=int, default=5)
+    options = parser.parse_args()
+    topology = load(None)
+    base = parts(topology, options.events, options.rounds)
+    whole(topology, options.events, options.rounds)
+    hostile(topology, base)
 
 
 if __name__ == "__main__":

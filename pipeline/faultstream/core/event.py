@@ -36,7 +36,7 @@ class Cause(msgspec.Struct, gc=False, omit_defaults=True):
     message: str = ""
 
 
-class ErrorEvent(msgspec.Struct, kw_only=True, omit_defaults=True):
+class ErrorEvent(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
     """One error, or `count` identical ones folded together by a client.
 
     `time` is RFC 3339 or milliseconds since the epoch on the wire, milliseconds once admitted.

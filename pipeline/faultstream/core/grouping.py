@@ -1,10 +1,10 @@
 """Grouper: the Group of an event, looked up where it was computed before.
 
-Two memos. The first is keyed by everything that fingerprint and verdict can see of an event, with
-the digits of the message made equal, so that a hit costs a few microseconds. The second is keyed
-by the template, so that messages with ever new ids in letters share one Group and one verdict.
-Neither key is coarser than `group_of`, which sees nothing but what stands in the keys; a property
-test holds them against each other.
+Two memos, each keyed by everything that fingerprint and verdict can see of an event. In the
+first the message stands with its digits made equal (`shape_key`), so that a hit costs a few
+microseconds. In the second its template stands, so that messages with ever new ids in letters
+share one Group and one verdict. No key is coarser than `group_of`, which sees nothing but what
+stands in the keys; a property test holds them against each other.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ from faultstream.core.fingerprint import fingerprint
 from faultstream.core.frames import plain_type
 from faultstream.core.group import Group
 from faultstream.core.policy import Topology
-from faultstream.core.template import canonical, head, parameterise
+from faultstream.core.template import HEAD_CHARS, canonical, head, parameterise, shape_key
 
 _pack: Final = msgspec.msgpack.Encoder().encode
 _LONG: Final = 256
@@ -65,8 +65,11 @@ class Grouper:
 
     def group(self, event: ErrorEvent) -> Group:
         """The Group of an admitted event."""
-        shape = canonical(head(event.message))
-        rest: Key = (
+        message = event.message
+        if len(message) > HEAD_CHARS or "\n" in message:
+            message = head(message)
+        key: Key = (
+            shape_key(message),
             event.error_type,
             event.severity,
             event.category,
@@ -77,18 +80,17 @@ class Grouper:
             event.layer,
         )
         if event.frames:
-            rest += (_short(_pack(event.frames)),)
+            key += (_short(_pack(event.frames)),)
         if event.causes:
-            causes = [(cause.error_type, canonical(head(cause.message))) for cause in event.causes]
-            rest += (b"causes", _short(_pack(causes)))
+            causes = [(cause.error_type, shape_key(head(cause.message))) for cause in event.causes]
+            key += (b"causes", _short(_pack(causes)))
         if event.fingerprint:
-            rest += (b"given", _short(_pack(event.fingerprint)))
-        if not shape or shape.isspace():
-            rest += (event.operation, event.function)
-        key: Key = (shape, rest)
+            key += (b"given", _short(_pack(event.fingerprint)))
+        if not message or message.isspace():
+            key += (event.operation, event.function)
         group = self._by_shape.get(key)
         if group is None:
-            group = self._miss(event, shape, rest)
+            group = self._miss(event, canonical(message), key[1:])
             if len(self._by_shape) >= self._capacity:
                 self._by_shape.clear()
             self._by_shape[key] = group

@@ -6,6 +6,8 @@ digits stand in it, so that answer is remembered per text with its digits made e
 """
 
 import re
+from itertools import accumulate
+from operator import add
 from typing import Final
 
 MASK: Final = "[scrubbed]"
@@ -34,26 +36,31 @@ _DIGITS: Final = (
 )  # fmt: skip
 
 _USERINFO: Final = re.compile(r"://[^\s/@:?#]{0,256}:[^\s/?#]{1,256}@")
-_SCHEME: Final = re.compile(r"(?i)\b(bearer|basic)\s{1,4}[A-Za-z0-9._~+/=-]{8,}")
-_JWT: Final = re.compile(r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{4,}(?:\.[A-Za-z0-9_-]{0,})?")
+_JWT: Final = re.compile(
+    r"eyJ(?<!\weyJ)[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{4,}(?:\.[A-Za-z0-9_-]{0,})?"
+)
 _ISSUED: Final = re.compile(
-    r"\b(?:(?:AKIA|ASIA)[0-9A-Z]{16}|gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}"
-    r"|xox[abeoprs]-[A-Za-z0-9-]{10,}|sk_live_[A-Za-z0-9]{10,}|sk-[A-Za-z0-9_-]{20,})"
+    r"A(?<!\wA)(?:KIA|SIA)[0-9A-Z]{16}|g(?<!\wg)h[pousr]_[A-Za-z0-9]{20,}"
+    r"|g(?<!\wg)ithub_pat_[A-Za-z0-9_]{20,}|x(?<!\wx)ox[abeoprs]-[A-Za-z0-9-]{10,}"
+    r"|s(?<!\ws)k_live_[A-Za-z0-9]{10,}|s(?<!\ws)k-[A-Za-z0-9_-]{20,}"
 )
 _PEM: Final = re.compile(
     r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----[^-]{0,65536}(?:-----END[^-]{0,40}-----)?"
 )
+# `x(?<!\wx)` is `\bx` in a form that lets the engine leap to where one may begin. For the same
+# reason these three are for texts in lower case; their first group stays.
+_SCHEME: Final = re.compile(r"(b(?<!\wb)(?:earer|asic))\s{1,4}[a-z0-9._~+/=-]{8,}")
 _PASSWORD: Final = re.compile(
-    r"(?i)((?:passw(?:or)?d|passphrase|pwd)[\"']?\s{0,4}[:=]\s{0,4})"
+    r"(p(?:assw(?:or)?d|assphrase|wd)[\"']?\s{0,4}[:=]\s{0,4})"
     r"(?:\"[^\"]{1,4096}\"|'[^']{1,4096}'|[^\s\"',;&)}\]]{1,4096})"
 )
 _KEYED: Final = re.compile(
-    r"(?i)((?:secret|token|api[_ -]?key|access[_ -]?key(?:[_ -]?id)?|private[_ -]?key|[a-z]_key"
-    r"|authorization|credentials?|cookie)[\"']?\s{0,4}[:=]\s{0,4}[\"']?)"
-    r"(?=[^\s\"',;&)}\]]{0,64}[0-9A-Z_~+/=-])[^\s\"',;&)}\]]{8,4096}"
+    r"((?:secret|token|api[_ -]?key|access[_ -]?key(?:[_ -]?id)?|private[_ -]?key"
+    r"|_(?<=[a-z]_)key|authorization|credentials?|cookie)[\"']?\s{0,4}[:=]\s{0,4}[\"']?)"
+    r"(?=[^\s\"',;&)}\]]{0,64}[0-9a-z_~+/=-])[^\s\"',;&)}\]]{8,4096}"
 )
+_LOWER_I: Final = str.maketrans({"\u0130": "i", "\u0131": "i", "\u017f": "s"})
 _CARD: Final = re.compile(r"(?<![0-9A-Za-z.])[0-9](?:[ -]?[0-9]){12,}(?![A-Za-z])")
-_BETWEEN: Final = re.compile(r"([ -])")
 _EMAIL: Final = re.compile(
     r"(?<![\w.+-])[\w.+-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z]{2,24}(?![\w-])"
 )
@@ -61,10 +68,17 @@ _EMAIL: Final = re.compile(
 # A digit's byte to its part of the checksum where it counts twice.
 _DOUBLED: Final = bytes.maketrans(b"0123456789", bytes((0, 2, 4, 6, 8, 1, 3, 5, 7, 9)))
 
+_NO_FOUR: Final = 1_000
+_TENS: Final = frozenset(range(0, 4 * 36 + 1, 10))
+
 _MEMO_ENTRIES: Final = 8_192
 _MEMO_CHARS: Final = 512
-_clean: set[bytes] = set()
-_keys: dict[str, bool] = {}
+KNOWN_CLEAN: Final[set[bytes]] = set()
+"""Shapes of texts that hold no secret; admit asks it first, because a call is what costs."""
+KNOWN_KEYS: Final[dict[str, bool]] = {}
+"""Names of tags, and whether they mean secrets; for admit too."""
+MIN_TAG_CHARS: Final = 8
+"""Shorter values of tags are left alone: nothing that is known by its shape is that short."""
 
 
 def luhn(digits: str) -> bool:
@@ -89,20 +103,39 @@ def _card(match: re.Match[str]) -> str:
     return CARD if _is_card(digits) else match[0]
 
 
+class _Sums(dict[str, int]):
+    """Four digits to what they add to the checksum of a card that is written in fours."""
+
+    def __missing__(self, four: str) -> int:
+        if len(four) != 4:
+            return _NO_FOUR
+        singles, doubles = four.encode(), four.encode().translate(_DOUBLED)
+        self[four] = doubles[0] + doubles[2] + singles[1] + singles[3] - 2 * 48
+        return self[four]
+
+
+_sums: Final = _Sums()  # at most 10,000
+
+
 def _cards_in_list(text: str) -> str:
     """Masks cards written in fours within a longer list of numbers."""
-    groups = _BETWEEN.split(text)  # numbers at even places, what is between them at odd ones
+    numbers = text.replace("-", " ").split(" ")
+    sums = [_sums[number] for number in numbers]
+    pairs = list(map(add, sums, sums[1:]))
+    ends: list[int] = []
     parts: list[str] = []
-    place = 0
-    while place < len(groups):
-        four = groups[place : place + 7 : 2]
-        if len(four) == 4 and all(len(group) == 4 for group in four) and _is_card("".join(four)):
-            parts += (CARD, *groups[place + 7 : place + 8])
-            place += 8
-        else:
-            parts += groups[place : place + 2]
-            place += 2
-    return "".join(parts)
+    end = place = 0  # numbers before `end` are settled, up to `place` in the text
+    for at, total in enumerate(map(add, pairs, pairs[2:])):
+        if total not in _TENS or at < end:
+            continue
+        four = numbers[at]
+        if four == numbers[at + 1] == numbers[at + 2] == numbers[at + 3] == four[0] * 4:
+            continue
+        ends = ends or list(accumulate(map(len, numbers)))
+        start = ends[at] - 4 + at
+        parts += (text[place:start], CARD)
+        end, place = at + 4, start + 19
+    return "".join((*parts, text[place:]))
 
 
 def _suspicious(text: str, zeroed: bytes) -> bool:
@@ -118,43 +151,60 @@ def scrub_text(text: str, *, emails: bool = False) -> str:
     With `emails`, addresses are masked too. Linear in the length of the text.
     """
     zeroed = text.encode("utf-8", "surrogatepass").translate(ZEROED)
-    if zeroed not in _clean:
+    if zeroed not in KNOWN_CLEAN:
         if _suspicious(text, zeroed):
-            clean = _replace(text)
+            clean = _replace(text, zeroed)
             text = text if clean == text else clean
         elif len(zeroed) <= _MEMO_CHARS:
-            if len(_clean) >= _MEMO_ENTRIES:
-                _clean.clear()
-            _clean.add(zeroed)
+            if len(KNOWN_CLEAN) >= _MEMO_ENTRIES:
+                KNOWN_CLEAN.clear()
+            KNOWN_CLEAN.add(zeroed)
     if emails and "@" in text:
         return _EMAIL.sub(EMAIL, text)
     return text
 
 
-def _replace(text: str) -> str:
+def _folded(text: str) -> str:
+    """`text` in lower case and as long as before, as far as the expressions can see."""
+    return text.lower() if text.isascii() else text.translate(_LOWER_I).lower()
+
+
+def _mask(text: str, expression: re.Pattern[str], mask: str) -> str:
+    """Masks what `expression` finds, but for its first group, whatever its case."""
+    parts: list[str] = []
+    end = 0
+    for match in expression.finditer(_folded(text)):
+        parts += (text[end : match.end(1)], mask)
+        end = match.end()
+    return "".join((*parts, text[end:])) if parts else text
+
+
+def _replace(text: str, zeroed: bytes) -> str:
     low = text.lower()
     if "://" in text and "@" in text:
         text = _USERINFO.sub(f"://{MASK}@", text)
     if "private key" in low:
         text = _PEM.sub(MASK, text)
     if "bearer" in low or "basic" in low:
-        text = _SCHEME.sub(rf"\1 {MASK}", text)
-    text = _JWT.sub(MASK, text)
+        text = _mask(text, _SCHEME, f" {MASK}")
+    if "eyJ" in text:
+        text = _JWT.sub(MASK, text)
     text = _ISSUED.sub(MASK, text)
     if "pass" in low or "pwd" in low:
-        text = _PASSWORD.sub(rf"\1{MASK}", text)
-    text = _KEYED.sub(rf"\1{MASK}", text)
-    return _CARD.sub(_card, text)
+        text = _mask(text, _PASSWORD, MASK)
+    if ":" in text or "=" in text:
+        text = _mask(text, _KEYED, MASK)
+    return _CARD.sub(_card, text) if zeroed.count(b"0") >= 13 else text
 
 
 def is_secret_key(key: str) -> bool:
     """Whether a tag of this name holds a secret, whatever its value looks like."""
-    known = _keys.get(key)
+    known = KNOWN_KEYS.get(key)
     if known is None:
         known = bool(_SECRET_KEY.search(key)) and not _HARMLESS_KEY.search(key)
-        if len(_keys) >= _MEMO_ENTRIES:
-            _keys.clear()
-        _keys[key] = known
+        if len(KNOWN_KEYS) >= _MEMO_ENTRIES:
+            KNOWN_KEYS.clear()
+        KNOWN_KEYS[key] = known
     return known
 
 
@@ -163,7 +213,7 @@ def scrub_tags(tags: dict[str, str], *, emails: bool = False) -> None:
     for key, value in tags.items():
         if is_secret_key(key):
             tags[key] = MASK
-        elif len(value) >= 8:
+        elif len(value) >= MIN_TAG_CHARS:
             clean = scrub_text(value, emails=emails)
             if clean is not value:
                 tags[key] = clean

@@ -13,6 +13,7 @@ cost is linear and small whatever is sent.
 
 # ruff: noqa: ISC004  (long expressions are cut into lines; the commas are all there)
 import re
+from collections.abc import Hashable, Iterator
 from typing import Final
 
 from faultstream.core.scrub import ZEROED
@@ -102,6 +103,8 @@ _MEMO_ENTRIES: Final = 32_768
 _MEMO_CHARS: Final = 64
 _words: dict[str, str] = {}
 _before: dict[str, bool] = {}
+_places: dict[bytes, tuple[slice, ...]] = {}
+_PLACES_BYTES: Final = 256
 
 
 def head(message: str) -> str:
@@ -125,6 +128,38 @@ def _follows_code_word(before: str) -> bool:
     return known
 
 
+def shape_key(text: str) -> Hashable:
+    """Equal only for texts of which `canonical` makes the same; far cheaper than that.
+
+    It is the text in UTF-8 with its digits made equal, and the digits that may be a code's.
+    """
+    raw = text.encode("utf-8", "surrogatepass")
+    zeroed = raw.translate(ZEROED)
+    places = _places.get(zeroed)
+    if places is None:
+        places = _code_places(zeroed)
+        if len(zeroed) <= _PLACES_BYTES:
+            if len(_places) >= _MEMO_ENTRIES:
+                _places.clear()
+            _places[zeroed] = places
+    if not places:
+        return zeroed
+    return zeroed, raw == zeroed, *[raw[place] for place in places]
+
+
+def _code_places(zeroed: bytes) -> tuple[slice, ...]:
+    plain = zeroed.decode("utf-8", "surrogatepass")
+    if "0" not in plain or not _has_codes(plain):
+        return ()
+    return tuple(
+        slice(_byte(plain, start), _byte(plain, stop)) for start, stop, _ in _candidates(plain)
+    )
+
+
+def _byte(text: str, place: int) -> int:
+    return place if text.isascii() else len(text[:place].encode("utf-8", "surrogatepass"))
+
+
 def canonical(text: str) -> str:
     """`text` with all digits made equal, except those of codes that say what went wrong."""
     raw = text.encode("utf-8", "surrogatepass")
@@ -132,38 +167,45 @@ def canonical(text: str) -> str:
     if zeroed == raw:
         return text
     plain = zeroed.decode("utf-8", "surrogatepass")
+    return _with_codes(text, plain) if _has_codes(plain) else plain
+
+
+def _has_codes(plain: str) -> bool:
     if plain[0] == "0" or "(000)" in plain:
-        return _with_codes(text, plain)
+        return True
     low = plain.lower()
-    for word in _CODED:
-        if word in low:
-            return _with_codes(text, plain)
-    return plain
+    return any(word in low for word in _CODED)
 
 
-def _is_bare_status(text: str, start: int, stop: int) -> bool:
+def _may_be_bare_status(plain: str, start: int, stop: int) -> bool:
     """An HTTP status that opens the message (`503 Service Unavailable`) or stands in brackets."""
-    if stop - start != 3 or text[start] not in "45":
+    if stop - start != 3:
         return False
     if start == 0:
-        return text[stop : stop + 1] == " " and text[stop + 1 : stop + 2] in _STATUS_NEXT
-    return text[start - 1] == "(" and text[stop : stop + 1] == ")"
+        return plain[stop : stop + 1] == " " and plain[stop + 1 : stop + 2] in _STATUS_NEXT
+    return plain[start - 1] == "(" and plain[stop : stop + 1] == ")"
 
 
-def _with_codes(text: str, plain: str) -> str:
-    parts: list[str] = []
-    end = 0
-    for match in _NUMBER.finditer(text):
+def _candidates(plain: str) -> Iterator[tuple[int, int, bool]]:
+    """Where codes may stand in a text whose digits are 0, and whether only 4xx and 5xx are one."""
+    for match in _NUMBER.finditer(plain):
         start, stop = match.span()
         if stop - start > 5:
             continue
         after = plain[stop : stop + 2]
         if after[:1].isalpha() or after == ".0":
             continue
-        if not (
-            _follows_code_word(plain[max(0, start - _LOOK_BACK) : start])
-            or _is_bare_status(text, start, stop)
-        ):
+        if _follows_code_word(plain[max(0, start - _LOOK_BACK) : start]):
+            yield start, stop, False
+        elif _may_be_bare_status(plain, start, stop):
+            yield start, stop, True
+
+
+def _with_codes(text: str, plain: str) -> str:
+    parts: list[str] = []
+    end = 0
+    for start, stop, status in _candidates(plain):
+        if status and text[start] not in "45":
             continue
         parts += (plain[end:start], text[start:stop].translate(_CODE_DIGITS))
         end = stop

@@ -8,6 +8,7 @@ only too long is cut and named in `cut`. Null in an optional field means that it
 """
 
 import json
+from operator import attrgetter
 from typing import Any, Final
 
 import msgspec
@@ -17,7 +18,14 @@ from faultstream.core import event as limits
 from faultstream.core.errors import DataError
 from faultstream.core.event import DEFAULT_ENVIRONMENT, ErrorEvent
 from faultstream.core.group import CATEGORIES, CATEGORY_ALIASES
-from faultstream.core.scrub import scrub_tags, scrub_text
+from faultstream.core.scrub import (
+    KNOWN_CLEAN,
+    KNOWN_KEYS,
+    MIN_TAG_CHARS,
+    ZEROED,
+    scrub_tags,
+    scrub_text,
+)
 from faultstream.core.severity import ALIASES, RANK
 from faultstream.wire import parse_time
 
@@ -31,8 +39,13 @@ _NAMES: Final = (
     "function", "request_id", "user_id", "session_id", "trace_id", "span_id", "parent_event_id",
     "correlation_id", "experiment_id",
 )  # fmt: skip
+_MAX_PARTS: Final = 16
+_SMALL: Final = limits.MAX_NAME_CHARS + len('{"service":"","error_type":""}')
+"""In a record of so many bytes no field can be past its limit, nor frames or causes."""
 _REMEMBERED: Final = 4_096
+_texts: Final = attrgetter(*_NAMES)
 _seconds: dict[str, int] = {}
+_THOUSANDTHS: Final = {f".{ms:03}Z": ms for ms in range(1_000)}
 _identities: set[str] = set()
 
 
@@ -59,7 +72,12 @@ def admit(value: bytes | None, *, timestamp_ms: int) -> ErrorEvent:  # noqa: C90
 
     time = event.time
     if time.__class__ is str:
-        event.time = time = _milliseconds(time)
+        start = _seconds.get(time[:19])
+        fraction = _THOUSANDTHS.get(time[19:])
+        if start is None or fraction is None:
+            event.time = time = _milliseconds(time)
+        else:
+            event.time = time = start + fraction
     elif time is None:
         event.time = time = max(0, timestamp_ms)
     if not 0 <= time < MAX_TIME_MS:  # type: ignore[operator]
@@ -79,20 +97,53 @@ def admit(value: bytes | None, *, timestamp_ms: int) -> ErrorEvent:  # noqa: C90
         _check_identity("environment", event.environment)
     if not event.error_type or event.error_type.isspace():
         raise DataError("validate", "error_type: must not be empty")
+    message = event.message
     # No other field can be longer than what the record holds beside the message.
-    if size - len(event.message) > limits.MAX_NAME_CHARS or event.cut:
+    rest = size - len(message)
+    if event.cut or (
+        rest > limits.MAX_NAME_CHARS
+        and (
+            len(event.tags) > limits.MAX_TAGS
+            or len(event.fingerprint) > _MAX_PARTS
+            or (rest > _SMALL and not _surely_within(event, value))
+        )
+    ):
         _hold_to_limits(event)
-    if len(event.message) > limits.MAX_MESSAGE_CHARS:
-        event.message = event.message[: limits.MAX_MESSAGE_CHARS - len(MARK)] + MARK
+    if len(message) > limits.MAX_MESSAGE_CHARS:
+        event.message = message = message[: limits.MAX_MESSAGE_CHARS - len(MARK)] + MARK
         _note(event, "message")
 
-    if event.message:
-        event.message = scrub_text(event.message)
-    if event.tags:
-        scrub_tags(event.tags)
+    # Decoded text has no lone surrogates.
+    if message and message.encode().translate(ZEROED) not in KNOWN_CLEAN:
+        event.message = scrub_text(message)
+    for key, text in event.tags.items():
+        if len(text) >= MIN_TAG_CHARS or KNOWN_KEYS.get(key, True):
+            scrub_tags(event.tags)
+            break
     for cause in event.causes:
         cause.message = scrub_text(cause.message)
     return event
+
+
+def _surely_within(event: ErrorEvent, value: bytes) -> bool:
+    """Whether no field, number of frames or of causes is past its limit, told from afar.
+
+    Where no quotation mark is escaped, each of them opens or closes a text; so a text of more
+    than n characters shows as more than n bytes without one.
+    """
+    if (
+        len(event.frames) > limits.MAX_FRAMES
+        or len(event.causes) > limits.MAX_CAUSES
+        or (b"\\" in value and b'\\"' in value)
+    ):
+        return False
+    start, longest = 0, limits.MAX_NAME_CHARS
+    last = len(value) - longest
+    while start < last:
+        start = value.rfind(b'"', start, start + longest + 1) + 1
+        if not start:
+            return False
+    return True
 
 
 def _check_identity(name: str, text: str) -> None:
@@ -155,15 +206,17 @@ def _note(event: ErrorEvent, field: str) -> None:
 def _hold_to_limits(event: ErrorEvent) -> None:
     longest = limits.MAX_NAME_CHARS
     event.cut = [name[:longest] for name in event.cut[:50]]
-    for name in _NAMES:
-        text = getattr(event, name)
-        if len(text) > longest:
-            setattr(event, name, text[:longest])
-            _note(event, name)
+    if max(map(len, _texts(event))) > longest:
+        for name in _NAMES:
+            text = getattr(event, name)
+            if len(text) > longest:
+                setattr(event, name, text[:longest])
+                _note(event, name)
     _hold_frames(event)
     _hold_causes(event)
-    if len(event.fingerprint) > 16 or any(len(part) > longest for part in event.fingerprint):
-        event.fingerprint = [part[:longest] for part in event.fingerprint[:16]]
+    given = event.fingerprint
+    if len(given) > _MAX_PARTS or any(len(part) > longest for part in given):
+        event.fingerprint = [part[:longest] for part in given[:_MAX_PARTS]]
         _note(event, "fingerprint")
     long = any(len(k) > longest or len(v) > 8 * longest for k, v in event.tags.items())
     if long or len(event.tags) > limits.MAX_TAGS:
@@ -180,6 +233,12 @@ def _hold_frames(event: ErrorEvent) -> None:
         event.frames = event.frames[: limits.MAX_FRAMES - inner] + event.frames[-inner:]
         _note(event, "frames")
     for frame in event.frames:
+        if (
+            len(frame.module) <= longest
+            and len(frame.function) <= longest
+            and len(frame.file) <= longest
+        ):
+            continue
         for name in ("module", "function", "file"):
             text = getattr(frame, name)
             if len(text) > longest:
