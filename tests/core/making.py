@@ -49,6 +49,7 @@ def event(
     count: int = 1,
     experiment_id: str = "",
     layer: str = "",
+    release: str = "",
 ) -> ErrorEvent:
     """An event at T0 + time_ms."""
     return ErrorEvent(
@@ -59,6 +60,7 @@ def event(
         count=count,
         experiment_id=experiment_id,
         layer=layer,
+        release=release,
     )
 
 

@@ -31,6 +31,12 @@ EAGER = making.topology(
         "quiet_ms": 1_500,
         "update_ms": 100,
         "burst": {"count": 3, "window_ms": 3_000, "history": 2},
+        "high_rate": {"per_second": 1.5, "window_ms": 3_000, "factor": 1.1},
+        "degradation": {"window_ms": 5_000, "count": 2, "significance": 0.4},
+        "dominant": {"count": 3, "window_ms": 6_000, "significance": 0.4},
+        "novel": {"learn_ms": 1_000, "fresh_ms": 9_000, "count": 2, "usual": 2},
+        "regression": {"absent_ms": 4_000, "count": 2, "significance": 0.5},
+        "periodic": {"gaps": 3, "tolerance_ratio": 0.5, "min_period_ms": 1_000},
     }
 )
 GROUPS = [
@@ -52,6 +58,7 @@ class Fact(NamedTuple):
     weight: int
     experiment_id: str
     layer: str
+    release: str
 
 
 def made_of(facts: Sequence[Fact]) -> list[Seen]:
@@ -64,6 +71,7 @@ def made_of(facts: Sequence[Fact]) -> list[Seen]:
                 count=one.weight,
                 experiment_id=one.experiment_id,
                 layer=one.layer,
+                release=one.release,
             ),
             GROUPS[one.group],
         )
@@ -86,6 +94,7 @@ def histories(draw: st.DrawFn) -> list[Fact]:
                 draw(st.sampled_from([1, 1, 1, 1, 7])),
                 draw(st.sampled_from(["", "", "", "", "x1"])),
                 draw(st.sampled_from(["", "api", "service"])),
+                draw(st.sampled_from(["", "", "1.9", "1.10"])),
             )
         )
     return facts
@@ -178,6 +187,20 @@ def test_experiments_apart(seen: list[Fact]) -> None:
         alone = final(run(TOPOLOGY, made_of(some)))
         mine = [one for one in together if one.experiment_id == experiment_id]
         assert short(mine) == short(alone)
+
+
+def test_laws_meet_every_detector() -> None:
+    """The settings that the laws run with let every detector of the list open something."""
+    seen: list[Seen] = []
+    for n in range(120):
+        seen.append((event(n * 4_000, f"p{n}"), group("p")))
+        if n % 30 > 20:
+            some = group("abcd"[n // 30], error_type=f"T{n % 5 // 4}", severity="critical")
+            seen += [(event(n * 4_000 + k * 100, f"b{n}.{k}"), some) for k in range(n % 30 // 3)]
+        if n in {25, 60}:
+            seen += [(event(n * 4_000 + k * 9, f"r{n}.{k}"), group("r")) for k in range(8)]
+    found = {one.kind for one in final(run(EAGER, seen))}
+    assert found == {one.kind for one in DETECTORS}
 
 
 def test_detectors_are_listed_once() -> None:

@@ -31,7 +31,8 @@ class Episode(msgspec.Struct, array_like=True, kw_only=True):
     """One stretch. `key` is a fingerprint, or '' for the service as a whole.
 
     `anchor_ms` is the same for every order of arrival that opens it within one bucket of time,
-    and different for any two episodes of a key. `faces` is filled for whole services only.
+    and different for any two episodes of a key. It closes `quiet_ms` after
+    `last_ms`. `faces` is filled for whole services only.
     """
 
     kind: PatternKind
@@ -48,6 +49,7 @@ class Episode(msgspec.Struct, array_like=True, kw_only=True):
     group: Group
     evidence: list[Evidence]
     faces: dict[str, Face]
+    quiet_ms: int
 
     def absorb(self, slot: Slot) -> None:
         """Counts the slot's events of this key."""
@@ -108,6 +110,7 @@ def begin(
     at: int,
     after: int,
     bucket_ms: int,
+    quiet_ms: int,
 ) -> Episode:
     """The episode that `finding` at slots[at] opens; slots up to number `after` belong to an
     earlier one."""
@@ -134,10 +137,14 @@ def begin(
         group=cell.group,
         evidence=[],
         faces={},
+        quiet_ms=finding.quiet_ms or quiet_ms,
     )
     for slot in slots:
         episode.absorb(slot)
     episode.detected_ms = _completed(slots, key, finding.needed)
+    if finding.earlier:
+        episode.count += finding.earlier
+        episode.first_ms = min(episode.first_ms, finding.earlier_ms)
     return episode
 
 
@@ -162,7 +169,6 @@ def follow(
     at: int,
     *,
     key: str,
-    quiet_ms: int,
 ) -> tuple[bool, Finding | None]:
     """What slots[at] means for the key: (it continues `episode`, a finding that opens a new one).
 
@@ -172,7 +178,7 @@ def follow(
     finding = detector.find(ring, at, key)
     if episode is not None:
         first_ms = slot.cells[key].first_ms if key else slot.first_ms
-        if first_ms <= episode.last_ms + quiet_ms:
+        if first_ms <= episode.last_ms + episode.quiet_ms:
             if finding is not None or detector.keeps == "event":
                 episode.absorb(slot)
             if finding is not None:

@@ -144,6 +144,94 @@ class CriticalPolicy(_Policy, frozen=True, kw_only=True):
     severities: tuple[Severity, ...] = ("critical", "fatal")
 
 
+class DegradationPolicy(_Policy, frozen=True, kw_only=True):
+    """P4: the rate of the last `window_ms` is more than `factor` x that of the `window_ms` before,
+    by at least `count` events, and less likely than `significance` to be chance."""
+
+    enabled: bool = True
+    window_ms: Annotated[int, Meta(ge=5_000, le=86_400_000)] = 300_000
+    factor: Annotated[float, Meta(ge=1.0, le=1000.0)] = 1.5
+    count: Positive = 20
+    significance: Annotated[float, Meta(gt=0.0, lt=0.5)] = 1e-5
+
+
+class HighRatePolicy(_Policy, frozen=True, kw_only=True):
+    """P5: more than `per_second` events a second over `window_ms`, and more than `factor` x the
+    95th percentile of the service's own windows, once ten of them were seen."""
+
+    enabled: bool = True
+    per_second: Annotated[float, Meta(gt=0.0)] = 10.0
+    window_ms: PositiveMillis = 60_000
+    factor: Annotated[float, Meta(ge=1.0, le=1000.0)] = 1.5
+
+
+class DominantPolicy(_Policy, frozen=True, kw_only=True):
+    """P5: one error type has more than `share_ratio` of a service's events in `window_ms`, of
+    which there are at least `count`, and more than is usual for it."""
+
+    enabled: bool = True
+    share_ratio: Ratio = 0.5
+    count: Positive = 20
+    window_ms: PositiveMillis = 60_000
+    significance: Annotated[float, Meta(gt=0.0, lt=0.5)] = 1e-5
+
+
+class NovelPolicy(_Policy, frozen=True, kw_only=True):
+    """P6: a fingerprint that the service never had before comes `count` times in `fresh_ms`. In
+    the first `learn_ms` of a service nothing is novel; with more than `usual` first sights an
+    hour, they are no news there."""
+
+    enabled: bool = True
+    learn_ms: Millis = 600_000
+    fresh_ms: PositiveMillis = 600_000
+    count: Positive = 3
+    usual: Positive = 10
+
+
+class RegressionPolicy(_Policy, frozen=True, kw_only=True):
+    """P6: a fingerprint that came at least `count` times is back after `absent_ms` or more, an
+    absence that was less likely than `significance` had it not been mended."""
+
+    enabled: bool = True
+    absent_ms: PositiveMillis = 1_800_000
+    count: Annotated[int, Meta(ge=2)] = 5
+    significance: Annotated[float, Meta(gt=0.0, lt=1.0)] = 1e-6
+    remember_ms: PositiveMillis = 21_600_000
+    """A service without any event for this long is forgotten with all its fingerprints."""
+
+
+class PeriodicPolicy(_Policy, frozen=True, kw_only=True):
+    """P7: a fingerprint comes in regular gaps, each within `tolerance_ratio` of their median."""
+
+    enabled: bool = True
+    gaps: Annotated[int, Meta(ge=3, le=12)] = 6
+    tolerance_ratio: Ratio = 0.05
+    min_period_ms: PositiveMillis = 20_000
+    """Events closer together than half of this are one occurrence."""
+
+
+class CascadePolicy(_Policy, frozen=True, kw_only=True):
+    """P3: faults of several services, each beginning within `window_ms` after the one it
+    follows from: along declared dependencies, or up the layers."""
+
+    enabled: bool = True
+    window_ms: PositiveMillis = 120_000
+    layer_window_ms: PositiveMillis = 30_000
+    """The window between services that only their layers connect."""
+    skew_ms: Millis = 5_000
+    """A symptom of a declared dependency may show this much before its cause."""
+
+
+class CorrelationPolicy(_Policy, frozen=True, kw_only=True):
+    """P7: faults of one service were followed by faults of another within `window_ms` at least
+    `count` times, and in `share_ratio` of all cases."""
+
+    enabled: bool = True
+    window_ms: PositiveMillis = 60_000
+    count: Annotated[int, Meta(ge=2)] = 3
+    share_ratio: Ratio = 0.8
+
+
 class DetectorsPolicy(_Policy, frozen=True, kw_only=True):
     """The detectors, and what they share: slots, lateness, episodes, bounds."""
 
@@ -164,6 +252,28 @@ class DetectorsPolicy(_Policy, frozen=True, kw_only=True):
     recurring: RecurringPolicy = RecurringPolicy()
     burst: BurstPolicy = BurstPolicy()
     critical: CriticalPolicy = CriticalPolicy()
+    degradation: DegradationPolicy = DegradationPolicy()
+    high_rate: HighRatePolicy = HighRatePolicy()
+    dominant: DominantPolicy = DominantPolicy()
+    novel: NovelPolicy = NovelPolicy()
+    regression: RegressionPolicy = RegressionPolicy()
+    periodic: PeriodicPolicy = PeriodicPolicy()
+    cascade: CascadePolicy = CascadePolicy()
+    correlation: CorrelationPolicy = CorrelationPolicy()
+
+
+class IncidentsPolicy(_Policy, frozen=True, kw_only=True):
+    """What makes an incident. Patterns of other kinds join an open one of their service, and
+    else say something about errors without saying that anything is broken."""
+
+    opened_by: tuple[PatternKind, ...] = (
+        "critical",
+        "recurring",
+        "burst",
+        "high_rate",
+        "degradation",
+        "predicted",
+    )
 
 
 class GuardsPolicy(_Policy, frozen=True, kw_only=True):
@@ -177,6 +287,9 @@ class GuardsPolicy(_Policy, frozen=True, kw_only=True):
     min_healthy_ratio: Ratio = 0.5
     storm_incidents: Annotated[int, Meta(ge=1)] = 20
     """More incidents than this open at once in an environment: nothing new is commanded."""
+    loop_count: Annotated[int, Meta(ge=1, le=100)] = 3
+    """P9: a fault that came back this often after recovery is handed to a person."""
+    loop_window_ms: PositiveMillis = 1_800_000
 
 
 class VerifyPolicy(_Policy, frozen=True, kw_only=True):
@@ -243,6 +356,7 @@ class Topology(_Policy, frozen=True, kw_only=True):
     routes: tuple[RoutePolicy, ...]
     services: dict[Name, ServicePolicy] = {}
     detectors: DetectorsPolicy = DetectorsPolicy()
+    incidents: IncidentsPolicy = IncidentsPolicy()
     guards: GuardsPolicy = GuardsPolicy()
     verify: VerifyPolicy = VerifyPolicy()
     dead_letters: DeadLetterPolicy = DeadLetterPolicy()

@@ -122,6 +122,8 @@ class Respond:
         """Puts a pattern into an open incident, or opens one for it."""
         state = turn.state
         case = correlate(self._topology, state, pattern)
+        if case is None and pattern.kind not in self._topology.incidents.opened_by:
+            return
         if case is None and len(state.cases) >= MAX_CASES:
             state.overflow += 1
             return
@@ -180,7 +182,7 @@ class Respond:
         if case is None:
             return
         case.news_ms = turn.now_ms
-        if patterns_of(turn.state, case, case.service):
+        if self._lasts(turn, case):
             if watch(turn, case, news=True):
                 self._cured(turn, case)
             return
@@ -194,6 +196,11 @@ class Respond:
             self._finish(turn, case, f"the errors stopped; {attempt.command.strategy} was tried")
         else:
             self._finish(turn, case, "the errors stopped by themselves")
+
+    def _lasts(self, turn: Turn, case: Case) -> bool:
+        """Whether the root service still has a pattern of a kind that makes an incident."""
+        opens = self._topology.incidents.opened_by
+        return any(one.kind in opens for one in patterns_of(turn.state, case, case.service))
 
     def _cured(self, turn: Turn, case: Case) -> None:
         attempt = case.current

@@ -7,6 +7,7 @@ one among them is still seen. Only in slots past that limit does it depend on th
 arrival which groups stand alone.
 """
 
+import re
 from typing import Final
 
 import msgspec
@@ -14,6 +15,7 @@ import msgspec
 from faultstream.core.group import Group
 from faultstream.core.severity import RANK
 
+_DIGITS: Final = re.compile(r"[0-9]{1,18}|[^0-9]+")
 EVIDENCE_PER_CELL: Final = 5
 FOLDED: Final = "__other__"
 
@@ -30,6 +32,8 @@ class Cell(msgspec.Struct, gc=False, array_like=True):
     group: Group
     layer: str
     evidence: list[Evidence]
+    release: str = ""
+    """The newest that events came from."""
 
     def add(self, count: int, time_ms: int, group: Group, layer: str, event_id: str) -> None:
         """Counts one event (or `count` folded ones)."""
@@ -99,6 +103,16 @@ def folded(group: Group) -> Group:
         error_type="",
         verdict=msgspec.structs.replace(verdict, transient=False, rule="folded", confidence=0.0),
     )
+
+
+def newer(a: str, b: str) -> str:
+    """The newer of two releases: runs of digits count as numbers; '' is older than any."""
+    return b if _parts(b) >= _parts(a) else a
+
+
+def _parts(release: str) -> tuple[list[tuple[int, str]], str]:
+    parts = _DIGITS.findall(release)
+    return [(int(one), "") if one.isdecimal() else (-1, one) for one in parts], release
 
 
 def graver(a: Group, b: Group) -> Group:

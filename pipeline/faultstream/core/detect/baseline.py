@@ -65,6 +65,22 @@ class Baseline:
         self._cached = (state, answer)
         return answer
 
+    def percentile(self, window: int, share: float) -> float:
+        """The count per window that `share` of the history does not exceed; 0.0 if unknown."""
+        counts = sorted(self._before(window))
+        if len(counts) < self.policy.history:
+            return 0.0
+        return float(counts[min(len(counts) - 1, int(share * len(counts)))])
+
+    def dispersion(self, window: int) -> float:
+        """Variance over mean of the history, 1.0 at least and if unknown."""
+        counts = self._before(window)
+        mean = sum(counts) / len(counts) if len(counts) >= self.policy.history else 0.0
+        if not mean:
+            return 1.0
+        variance = sum((count - mean) ** 2 for count in counts) / len(counts)
+        return max(1.0, variance / mean)
+
     def _before(self, window: int) -> list[int]:
         if not self.counts or window - (self.first + len(self.counts) - 1) > MEMORY:
             return []

@@ -5,6 +5,7 @@ window must also hold more than the learned threshold, so that a busy service do
 day (see baseline.py).
 """
 
+from collections.abc import Iterable
 from typing import ClassVar, Literal
 
 from faultstream.core.detect.ring import Finding, Ring
@@ -18,6 +19,7 @@ class Burst:
     kind: ClassVar[PatternKind] = "burst"
     scope: ClassVar[Literal["group", "service"]] = "service"
     keeps: ClassVar[Literal["event", "condition"]] = "condition"
+    patient: ClassVar[bool] = False
 
     def __init__(self, policy: DetectorsPolicy) -> None:
         self._policy = policy.burst
@@ -38,19 +40,16 @@ class Burst:
         """It looks at the totals of one window."""
         return self._policy.window_ms
 
+    def keys(self, ring: Ring, at: int) -> Iterable[str]:  # noqa: ARG002 (one per service)
+        """The service as a whole."""
+        return ("",)
+
     def find(self, ring: Ring, at: int, key: str) -> Finding | None:  # noqa: ARG002 (one per service)
         """Counts the window that ends with slots[at]."""
         newest = ring.slots[at].number
         unusual, mean = ring.baseline.expect(newest // self._slots)
         needed = max(self._policy.count, unusual)
-        total, since = 0, newest
-        while at >= 0:
-            slot = ring.slots[at]
-            if slot.number <= newest - self._slots:
-                break
-            total += slot.total
-            since = slot.number
-            at -= 1
+        total, since = ring.total(at, self._slots)
         if total < needed:
             return None
         seconds = self._policy.window_ms / 1000

@@ -1,5 +1,6 @@
 """P8 critical: one error of a critical severity is enough."""
 
+from collections.abc import Iterable
 from typing import ClassVar, Literal
 
 from faultstream.core.detect.ring import Finding, Ring
@@ -13,6 +14,7 @@ class Critical:
     kind: ClassVar[PatternKind] = "critical"
     scope: ClassVar[Literal["group", "service"]] = "group"
     keeps: ClassVar[Literal["event", "condition"]] = "event"
+    patient: ClassVar[bool] = False
 
     def __init__(self, policy: DetectorsPolicy) -> None:
         self._policy = policy.critical
@@ -32,6 +34,10 @@ class Critical:
     def back_ms(self) -> int:
         """It needs no totals."""
         return 0
+
+    def keys(self, ring: Ring, at: int) -> Iterable[str]:
+        """Every group in the slot."""
+        return ring.slots[at].cells
 
     def find(self, ring: Ring, at: int, key: str) -> Finding | None:
         """Looks at the severity of the group in slots[at]."""

@@ -1,9 +1,8 @@
 """Judge: settles the slots of a lane, keeps its episodes, and says what changed."""
 
 from collections.abc import Iterable, Sequence
-from typing import Final
 
-from faultstream.core.detect.baseline import MEMORY
+from faultstream.core.detect.memory import Sizes
 from faultstream.core.detect.ring import Detector, Finding, Ring
 from faultstream.core.detect.state import FAR, Lane, ServiceState
 from faultstream.core.detect.telling import Telling
@@ -12,8 +11,6 @@ from faultstream.core.policy import Topology
 from faultstream.core.records import Pattern
 from faultstream.core.tally import Slot
 
-_SKIP_WINDOWS: Final = 3
-
 
 class Judge:
     """Runs detectors over lanes. Holds no state of its own."""
@@ -21,6 +18,7 @@ class Judge:
     def __init__(self, topology: Topology, detectors: Sequence[Detector]) -> None:
         policy = topology.detectors
         self._detectors = detectors
+        self._eager = [one for one in detectors if not one.patient]
         self._slot_ms = policy.slot_ms
         self._quiet_ms = policy.quiet_ms
         self._update_ms = policy.update_ms
@@ -33,11 +31,7 @@ class Judge:
         self._within = policy.recurring.within_ms // policy.slot_ms
         self._burst_slots = max(1, policy.burst.window_ms // policy.slot_ms)
         self._telling = Telling(topology, self._bucket_ms)
-        self.memory_ms = policy.slot_ms + max(
-            policy.recurring.within_ms,
-            (MEMORY + _SKIP_WINDOWS) * self._burst_slots * policy.slot_ms,
-        )
-        """After so much quiet nothing that happened before matters any more."""
+        self._sizes = Sizes(policy)
 
     def lane(self, state: ServiceState, lane: Lane, boundary: int, as_of_ms: int) -> list[Pattern]:
         """Settles all slots below `boundary`, then judges what may still change."""
@@ -66,20 +60,22 @@ class Judge:
         if lane.pending or lane.open:
             return False
         last = lane.recent[-1].number if lane.recent else -FAR
-        return (boundary - last) * self._slot_ms > self.memory_ms
+        return (boundary - last) * self._slot_ms > self.lasting_ms(lane)
+
+    def lasting_ms(self, lane: Lane) -> int:
+        """After so much quiet nothing that happened before matters any more."""
+        return (lane.memory.reach(self._sizes) + 1) * self._slot_ms
 
     def _settle(self, state: ServiceState, lane: Lane, slot: Slot, out: list[Pattern]) -> None:
         recent = lane.recent
         recent.append(slot)
-        ring = Ring(recent, lane.baseline, self._slot_ms)
+        ring = Ring(recent, lane.baseline, lane.memory, self._slot_ms)
         at = len(recent) - 1
         for detector in self._detectors:
             episodes = lane.episodes.setdefault(detector.kind, {})
-            for key in ("",) if detector.scope == "service" else sorted(slot.cells):
+            for key in self._keys(detector, ring, at, episodes):
                 episode = episodes.get(key)
-                continued, finding = follow(
-                    detector, episode, ring, at, key=key, quiet_ms=self._quiet_ms
-                )
+                continued, finding = follow(detector, episode, ring, at, key=key)
                 if continued or finding is None:
                     continue
                 if episode is not None:
@@ -92,7 +88,19 @@ class Judge:
                 episodes[key] = fresh
                 self._opened(state, lane, fresh, out)
         lane.baseline.add(slot.number // self._burst_slots, slot.total)
+        lane.memory.learn(slot, self._sizes)
         self._forget(lane)
+
+    def _keys(
+        self, detector: Detector, ring: Ring, at: int, episodes: dict[str, Episode]
+    ) -> Sequence[str]:
+        """The keys that a detector is asked about, in order."""
+        keys = detector.keys(ring, at)
+        if detector.scope == "service":
+            return tuple(keys)
+        if detector.patient:
+            keys = {*keys, *(key for key in episodes if key in ring.slots[at].cells)}
+        return sorted(keys)
 
     def _forget(self, lane: Lane) -> None:
         recent = lane.recent
@@ -139,6 +147,7 @@ class Judge:
             at=at,
             after=after,
             bucket_ms=self._bucket_ms,
+            quiet_ms=self._quiet_ms,
         )
 
     def _close_due(self, state: ServiceState, lane: Lane, limit: int, out: list[Pattern]) -> None:
@@ -146,7 +155,7 @@ class Judge:
             for episode in [
                 one
                 for one in episodes.values()
-                if (one.last_ms + self._quiet_ms) // self._slot_ms < limit
+                if (one.last_ms + one.quiet_ms) // self._slot_ms < limit
             ]:
                 self._close(state, lane, episode, out)
 
@@ -193,10 +202,10 @@ class Judge:
     ) -> None:
         """Opens what slots that may still change call for; withdraws what they refute."""
         pending = [lane.pending[number] for number in sorted(lane.pending)]
-        ring = Ring([*lane.recent, *pending], lane.baseline, self._slot_ms)
+        ring = Ring([*lane.recent, *pending], lane.baseline, lane.memory, self._slot_ms)
         base = len(lane.recent)
         start = self._start(pending, base, lane.dirty_from)
-        for detector in self._detectors:
+        for detector in self._eager:
             published = lane.published.setdefault(detector.kind, {})
             keys: Iterable[str]
             if detector.scope == "service":
@@ -246,7 +255,7 @@ class Judge:
         """The key's episode as it would be if the slots from position `start` on were settled."""
         settled = lane.episodes.get(detector.kind, {}).get(key)
         episode = None if settled is None else settled.duplicate()
-        for at in range(start, len(ring.slots)):
+        for at in range(start, len(ring.slots)) if not detector.patient else ():
             slot = ring.slots[at]
             if key and key not in slot.cells:
                 continue
@@ -257,9 +266,7 @@ class Judge:
                 ):
                     episode = self._begin(detector, lane, key, finding, ring=ring, at=at)
                 continue
-            continued, finding = follow(
-                detector, episode, ring, at, key=key, quiet_ms=self._quiet_ms
-            )
+            continued, finding = follow(detector, episode, ring, at, key=key)
             if finding is not None and not continued:
                 break
         return episode
@@ -267,7 +274,7 @@ class Judge:
     def _update(self, state: ServiceState, lane: Lane, as_of_ms: int, out: list[Pattern]) -> None:
         """Tells news of open episodes, each at most every `update_ms` of event time."""
         pending = [lane.pending[number] for number in sorted(lane.pending)]
-        ring = Ring([*lane.recent, *pending], lane.baseline, self._slot_ms)
+        ring = Ring([*lane.recent, *pending], lane.baseline, lane.memory, self._slot_ms)
         soonest = FAR
         for detector in self._detectors:
             for key, told in lane.published.get(detector.kind, {}).items():

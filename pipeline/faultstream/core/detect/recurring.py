@@ -5,6 +5,7 @@ slot's events of the group are taken first; where the newest slot alone holds mo
 events, the group must have the same share of it. Events older than `within_ms` are not "last".
 """
 
+from collections.abc import Iterable
 from typing import ClassVar, Literal
 
 from faultstream.core.detect.ring import Finding, Ring
@@ -18,6 +19,7 @@ class Recurring:
     kind: ClassVar[PatternKind] = "recurring"
     scope: ClassVar[Literal["group", "service"]] = "group"
     keeps: ClassVar[Literal["event", "condition"]] = "event"
+    patient: ClassVar[bool] = False
 
     def __init__(self, policy: DetectorsPolicy) -> None:
         self._policy = policy.recurring
@@ -37,6 +39,10 @@ class Recurring:
     def back_ms(self) -> int:
         """It needs no totals."""
         return 0
+
+    def keys(self, ring: Ring, at: int) -> Iterable[str]:
+        """Every group in the slot."""
+        return ring.slots[at].cells
 
     def find(self, ring: Ring, at: int, key: str) -> Finding | None:
         """Counts `key` among the last events up to and with slots[at]."""

@@ -5,33 +5,61 @@ then those that may still change. A detector asked about position `at` must look
 only, so that the answer for a settled slot never changes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import ClassVar, Literal, Protocol
 
 import msgspec
 
 from faultstream.core.detect.baseline import Baseline
+from faultstream.core.detect.memory import Memory
 from faultstream.core.policy import DetectorsPolicy
 from faultstream.core.records import PatternKind
 from faultstream.core.tally import Slot
 
 
 class Ring:
-    """Slots and the learned baseline of one service."""
+    """Slots of one service, and what was learned from the settled ones before the newest.
 
-    __slots__ = ("baseline", "slot_ms", "slots")
+    For a patient detector `memory` holds exactly the slots before the one it is asked about.
+    """
 
-    def __init__(self, slots: Sequence[Slot], baseline: Baseline, slot_ms: int) -> None:
+    __slots__ = ("_totals", "baseline", "memory", "slot_ms", "slots")
+
+    def __init__(
+        self, slots: Sequence[Slot], baseline: Baseline, memory: Memory, slot_ms: int
+    ) -> None:
         self.slots = slots
         self.baseline = baseline
+        self.memory = memory
         self.slot_ms = slot_ms
+        self._totals: dict[tuple[int, int], tuple[int, int]] = {}
+
+    def total(self, at: int, length: int) -> tuple[int, int]:
+        """(events in the `length` slots of time that end with slots[at], the earliest slot
+        among them that has any)."""
+        found = self._totals.get((at, length))
+        if found is not None:
+            return found
+        newest = since = self.slots[at].number
+        total, back = 0, at
+        while back >= 0:
+            slot = self.slots[back]
+            if slot.number <= newest - length:
+                break
+            total += slot.total
+            since = slot.number
+            back -= 1
+        self._totals[at, length] = total, since
+        return total, since
 
 
 class Finding(msgspec.Struct, frozen=True):
     """A detector's condition holds at a slot.
 
     `since` is the number of the earliest slot that counts towards it; `needed` how many events
-    from there on completed it; `baseline` what is usual, in events a second.
+    from there on completed it; `baseline` what is usual, in events a second. `earlier` events,
+    the first at `earlier_ms`, belong to it from before `since`. An episode closes after
+    `quiet_ms` without the condition; 0: after the quiet of the policy.
     """
 
     since: int
@@ -39,6 +67,9 @@ class Finding(msgspec.Struct, frozen=True):
     confidence: float
     reason: str
     baseline: float = 0.0
+    earlier: int = 0
+    earlier_ms: int = 0
+    quiet_ms: int = 0
 
 
 class Detector(Protocol):
@@ -46,12 +77,14 @@ class Detector(Protocol):
 
     scope `group`: asked per group in a slot, key = its fingerprint; `service`: key is ''.
     keeps `event`: an open episode lasts while events of its key come; `condition`: while the
-    condition holds.
+    condition holds. A patient one is asked about settled slots only, once per slot: about the
+    keys it names and those with an open episode.
     """
 
     kind: ClassVar[PatternKind]
     scope: ClassVar[Literal["group", "service"]]
     keeps: ClassVar[Literal["event", "condition"]]
+    patient: ClassVar[bool]
 
     def __init__(self, policy: DetectorsPolicy) -> None: ...
 
@@ -68,6 +101,10 @@ class Detector(Protocol):
     @property
     def back_ms(self) -> int:
         """How far back it looks at totals."""
+        ...
+
+    def keys(self, ring: Ring, at: int) -> Iterable[str]:
+        """The keys in slots[at] for which the condition may newly hold (patient ones only)."""
         ...
 
     def find(self, ring: Ring, at: int, key: str) -> Finding | None:

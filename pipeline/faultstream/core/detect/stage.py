@@ -14,20 +14,32 @@ from typing import Final
 from faultstream.core.detect.baseline import Baseline
 from faultstream.core.detect.burst import Burst
 from faultstream.core.detect.critical import Critical
+from faultstream.core.detect.degradation import Degradation
+from faultstream.core.detect.dominant import Dominant
+from faultstream.core.detect.high_rate import HighRate
 from faultstream.core.detect.lane import Judge
+from faultstream.core.detect.novel import Novel
+from faultstream.core.detect.periodic import Periodic
 from faultstream.core.detect.recurring import Recurring
+from faultstream.core.detect.regression import Regression
 from faultstream.core.detect.ring import Detector
 from faultstream.core.detect.state import NEVER, Lane, ServiceState, load, save
 from faultstream.core.event import ErrorEvent
 from faultstream.core.group import Group
 from faultstream.core.policy import Topology
 from faultstream.core.records import Pattern
-from faultstream.core.tally import Cell, Slot, folded
+from faultstream.core.tally import Cell, Slot, folded, newer
 
 DETECTORS: Final[tuple[type[Detector], ...]] = (
     Critical,
     Recurring,
     Burst,
+    HighRate,
+    Degradation,
+    Dominant,
+    Novel,
+    Regression,
+    Periodic,
 )
 """Every detector there is; one file and one line here make a new one."""
 
@@ -89,9 +101,11 @@ class Detect:
             cell = slot.cells.get(key)
         if cell is None:
             evidence = [(time, event_id, count)]
-            slot.cells[key] = Cell(count, time, time, group, event.layer, evidence)
+            slot.cells[key] = Cell(count, time, time, group, event.layer, evidence, event.release)
         else:
             cell.add(count, time, group, event.layer, event_id)
+            if event.release != cell.release:
+                cell.release = newer(cell.release, event.release)
         if time > state.newest_ms:  # noqa: PLR1730 - max() costs a call per event
             state.newest_ms = time
         if number < lane.dirty_from:  # noqa: PLR1730 - the same
@@ -127,7 +141,10 @@ class Detect:
         if self.due(state):
             return False
         now_ms = state.settled * self._slot_ms if watermark_ms is None else watermark_ms
-        return state.newest_ms == NEVER or now_ms - state.newest_ms > self._judge.memory_ms
+        if state.newest_ms == NEVER:
+            return True
+        memory_ms = max(self._judge.lasting_ms(lane) for lane in state.lanes.values())
+        return now_ms - state.newest_ms > memory_ms
 
     def save(self, state: ServiceState) -> bytes:
         """The state as bytes."""

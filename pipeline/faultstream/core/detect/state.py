@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 
 from faultstream.core.detect.baseline import Baseline
+from faultstream.core.detect.memory import Memory
 from faultstream.core.episode import Episode
 from faultstream.core.group import Group
 from faultstream.core.policy import BurstPolicy
@@ -39,13 +40,14 @@ class Lane:
     """
 
     __slots__ = ("baseline", "dirty", "dirty_from", "ended", "episodes", "experiment_id",
-                 "pending", "published", "recent", "update_at", "withdrawn")  # fmt: skip
+                 "memory", "pending", "published", "recent", "update_at", "withdrawn")  # fmt: skip
 
     def __init__(self, experiment_id: str, baseline: Baseline) -> None:
         self.experiment_id = experiment_id
         self.pending: dict[int, Slot] = {}
         self.recent: list[Slot] = []
         self.baseline = baseline
+        self.memory = Memory()
         self.episodes: dict[PatternKind, dict[str, Episode]] = {}
         self.published: dict[PatternKind, dict[str, Published]] = {}
         self.ended: dict[str, int] = {}
@@ -97,6 +99,7 @@ class _SavedCell(msgspec.Struct, array_like=True):
     last_ms: int
     layer: str
     evidence: list[Evidence]
+    release: str = ""
 
 
 class _SavedSlot(msgspec.Struct, array_like=True):
@@ -120,6 +123,7 @@ class _SavedLane(msgspec.Struct, array_like=True):
     dirty_from: int
     update_at: int
     withdrawn: dict[str, Published]
+    memory: Memory
 
 
 class _SavedState(msgspec.Struct, array_like=True):
@@ -136,7 +140,7 @@ class _SavedState(msgspec.Struct, array_like=True):
 
 _encode: Final = msgspec.msgpack.Encoder().encode
 _decode: Final = msgspec.msgpack.Decoder(_SavedState).decode
-_VERSION: Final = 1
+_VERSION: Final = 2
 
 
 def save(state: ServiceState) -> bytes:
@@ -160,6 +164,7 @@ def save(state: ServiceState) -> bytes:
                 cell.last_ms,
                 cell.layer,
                 cell.evidence,
+                cell.release,
             )
             for key, cell in one.cells.items()
         ]
@@ -179,6 +184,7 @@ def save(state: ServiceState) -> bytes:
             lane.dirty_from,
             lane.update_at,
             lane.withdrawn,
+            lane.memory,
         )
         for lane in state.lanes.values()
     ]
@@ -214,7 +220,9 @@ def load(raw: bytes, policy: BurstPolicy) -> ServiceState:
         made = Slot(one.number, one.total, one.first_ms, one.last_ms)
         for c in one.cells:
             group = saved.groups[c.group]
-            made.cells[c.key] = Cell(c.count, c.first_ms, c.last_ms, group, c.layer, c.evidence)
+            made.cells[c.key] = Cell(
+                c.count, c.first_ms, c.last_ms, group, c.layer, c.evidence, c.release
+            )
         return made
 
     state.lanes = {}
@@ -229,6 +237,7 @@ def load(raw: bytes, policy: BurstPolicy) -> ServiceState:
         lane.dirty_from = one.dirty_from
         lane.update_at = one.update_at
         lane.withdrawn = one.withdrawn
+        lane.memory = one.memory
         state.lanes[one.experiment_id] = lane
     state.main = state.lanes[""]
     return state

@@ -21,7 +21,6 @@ class Telling:
         policy = topology.detectors
         self._topology = topology
         self._bucket_ms = bucket_ms
-        self._quiet_ms = policy.quiet_ms
         self._reach_ms = policy.allowed_lateness_ms + 2 * policy.slot_ms
         self._unit_ms = min(100, policy.update_ms)
 
@@ -58,7 +57,7 @@ class Telling:
 
     def closed(self, state: ServiceState, lane: Lane, episode: Episode, told: Published) -> Pattern:
         """The last revision of an episode."""
-        closed_ms = episode.last_ms + self._quiet_ms
+        closed_ms = episode.last_ms + episode.quiet_ms
         told.revision = max(told.revision + 1, self._revision(told, closed_ms + self._reach_ms))
         told.rate = 0.0
         pattern = self._pattern(state, lane, episode, told, "closed")

@@ -1,0 +1,91 @@
+"""P5 dominant: one error type makes up most of a service's errors, and does not usually.
+
+More than `share_ratio` of at least `count` events in `window_ms`, beside at least one other
+type. Once ten windows were seen, the share must also be more than the type has in the long run,
+significantly so, so that a service whose errors are always of one type is not told of.
+"""
+
+from collections.abc import Iterable
+from math import sqrt
+from statistics import NormalDist
+from typing import ClassVar, Final, Literal
+
+from faultstream.core.detect.memory import types_of
+from faultstream.core.detect.ring import Finding, Ring
+from faultstream.core.policy import DetectorsPolicy
+from faultstream.core.records import PatternKind
+
+_HISTORY: Final = 10
+
+
+class Dominant:
+    """Confidence is the share, 0.99 at most."""
+
+    kind: ClassVar[PatternKind] = "dominant"
+    scope: ClassVar[Literal["group", "service"]] = "service"
+    keeps: ClassVar[Literal["event", "condition"]] = "condition"
+    patient: ClassVar[bool] = True
+
+    def __init__(self, policy: DetectorsPolicy) -> None:
+        self._policy = policy.dominant
+        self._share_slots = max(1, policy.dominant.window_ms // 6 // policy.slot_ms)
+        self._steps = max(1, policy.dominant.window_ms // policy.slot_ms // self._share_slots)
+        self._far = -NormalDist().inv_cdf(policy.dominant.significance)
+
+    @property
+    def enabled(self) -> bool:
+        """Whether the topology wants it."""
+        return self._policy.enabled
+
+    @property
+    def back_events(self) -> int:
+        """It remembers types itself."""
+        return 0
+
+    @property
+    def back_ms(self) -> int:
+        """It remembers types itself."""
+        return 0
+
+    def keys(self, ring: Ring, at: int) -> Iterable[str]:  # noqa: ARG002 (one per service)
+        """The service as a whole."""
+        return ("",)
+
+    def find(self, ring: Ring, at: int, key: str) -> Finding | None:  # noqa: ARG002 (one per service)
+        """Counts types in the window that ends with slots[at], in sixths of a window."""
+        slot, memory = ring.slots[at], ring.memory
+        step = slot.number // self._share_slots
+        window = list(memory.window(step, self._steps))
+        total = slot.total + sum(one.total for one in window)
+        if total < self._policy.count:
+            return None
+        types = types_of(slot)
+        for one in window:
+            for name, count in one.types.items():
+                types[name] = types.get(name, 0) + count
+        if len(types) < 2:
+            return None
+        name = max(sorted(types), key=types.__getitem__)
+        share = types[name] / total
+        if share <= self._policy.share_ratio or name.startswith("__"):
+            return None
+        usual = 0.0
+        if memory.usual_steps >= _HISTORY * self._steps and memory.usual:
+            usual = memory.usual.get(name, 0.0) / sum(memory.usual.values())
+            if usual > self._policy.share_ratio:
+                return None
+            spread = sqrt(total * max(usual * (1 - usual), 1 / total))
+            if types[name] - total * usual < self._far * spread:
+                return None
+        seconds = self._policy.window_ms / 1000
+        often = f", {usual:.0%} are usual" if usual else ""
+        return Finding(
+            since=slot.number,
+            needed=1,
+            confidence=min(0.99, round(share, 4)),
+            reason=f"{name} is {share:.0%} of {total} errors in {seconds:g} s{often}",
+            earlier=total - slot.total,
+            earlier_ms=max(
+                memory.since_ms, (step - self._steps + 1) * self._share_slots * ring.slot_ms
+            ),
+        )

@@ -1,0 +1,200 @@
+"""Memory: what detectors remember of settled slots after their cells are gone.
+
+Learned from every settled slot, in ascending order, after the detectors have judged it; so what
+it says at a settled slot never depends on the order of arrival. Bounded by a fixed number of
+steps, types and `max_groups_per_service` fingerprints.
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+import msgspec
+
+from faultstream.core.detect.baseline import MEMORY
+from faultstream.core.policy import DetectorsPolicy
+from faultstream.core.tally import FOLDED, Cell, Slot, newer
+
+STEPS: Final = 10
+"""Two windows of degradation, five steps each."""
+GAPS: Final = 12
+_SKIP_WINDOWS: Final = 3
+_TYPES: Final = 16
+_OTHER: Final = "__other__"
+
+
+class Steps(msgspec.Struct, array_like=True):
+    """Events per step: `counts[i]` came in step `first + i`; the last ten steps and one more."""
+
+    first: int = 0
+    counts: list[int] = []
+    since: int = 0
+    """The step of the first event after a silence of more than ten steps."""
+
+    def learn(self, step: int, count: int) -> None:
+        """Counts events; steps come in ascending order."""
+        behind = step - (self.first + len(self.counts) - 1) if self.counts else 0
+        if not self.counts or behind > STEPS:
+            self.first, self.since, self.counts = step, step, [0]
+        elif behind > 0:
+            self.counts.extend([0] * behind)
+            surplus = len(self.counts) - STEPS - 1
+            if surplus > 0:
+                del self.counts[:surplus]
+                self.first += surplus
+        self.counts[-1] += count
+
+    def between(self, start: int, end: int) -> int:
+        """Events in the steps [start, end)."""
+        low = max(0, start - self.first)
+        return sum(self.counts[low : max(0, end - self.first)])
+
+
+class Share(msgspec.Struct, array_like=True):
+    """Events by error type in one sixth of a window."""
+
+    step: int
+    total: int
+    types: dict[str, int]
+
+
+class Trace(msgspec.Struct, array_like=True):
+    """One fingerprint: how often it came, and when. `gaps` are the slots between the beginnings
+    of its latest occurrences, of which `start` is the last; `release` the newest it came in."""
+
+    first_ms: int
+    last_ms: int
+    count: int
+    start: int
+    gaps: list[int]
+    release: str = ""
+
+
+class Memory(msgspec.Struct, array_like=True):
+    """See the module. `since_ms` is the service's first event, `newest` the last settled slot,
+    `sights` the times of the latest first sights, `usual` long-run events by type."""
+
+    since_ms: int = 0
+    newest: int = 0
+    steps: Steps = msgspec.field(default_factory=Steps)
+    shares: list[Share] = []
+    usual: dict[str, float] = {}
+    usual_steps: int = 0
+    traces: dict[str, Trace] = {}
+    sights: list[int] = []
+
+    def learn(self, slot: Slot, sizes: "Sizes") -> None:
+        """Takes a settled slot in, with its cells."""
+        if not self.since_ms or self.silent(slot.number, sizes):
+            self.since_ms = slot.first_ms
+            self.shares, self.usual, self.usual_steps = [], {}, 0
+            self.traces, self.sights = {}, []
+        self.newest = slot.number
+        self.steps.learn(slot.number // sizes.step_slots, slot.total)
+        self._share(slot, sizes)
+        for key, cell in slot.cells.items():
+            self._trace(key, cell, slot.number, sizes)
+        if len(self.sights) > sizes.max_sights:
+            self.sights = sorted(self.sights)[-sizes.max_sights :]
+        if len(self.traces) > sizes.max_traces:
+            self._evict(sizes.max_traces)
+
+    def silent(self, number: int, sizes: "Sizes") -> bool:
+        """Whether at slot `number` the service is one of which nothing is known."""
+        quiet = number - self.newest
+        return quiet > sizes.short_slots and quiet > self.reach(sizes)
+
+    def reach(self, sizes: "Sizes") -> int:
+        """For how many slots of silence the memory lasts: long if something could come back."""
+        if any(one.count >= sizes.worth for one in self.traces.values()):
+            return sizes.long_slots
+        return sizes.short_slots
+
+    def window(self, step: int, steps: int) -> Iterator[Share]:
+        """The shares of the last `steps` steps before and with `step`."""
+        return (one for one in self.shares if step - steps < one.step <= step)
+
+    def _share(self, slot: Slot, sizes: "Sizes") -> None:
+        step = slot.number // sizes.share_slots
+        if not self.shares or self.shares[-1].step != step:
+            if self.shares:
+                self._remember(self.shares[-1], sizes.share_steps)
+            self.shares.append(Share(step, 0, {}))
+            while self.shares[0].step <= step - sizes.share_steps:
+                del self.shares[0]
+        share = self.shares[-1]
+        share.total += slot.total
+        for name, count in types_of(slot).items():
+            into = name if name in share.types or len(share.types) < _TYPES else _OTHER
+            share.types[into] = share.types.get(into, 0) + count
+
+    def _remember(self, share: Share, steps: int) -> None:
+        """Folds a finished step into the long run, which halves about every ten windows."""
+        keep = 1 - 0.07 / steps
+        usual = {name: count * keep for name, count in self.usual.items() if count > 0.01}
+        for name, count in share.types.items():
+            usual[name] = usual.get(name, 0.0) + count
+        if len(usual) > 2 * _TYPES:
+            kept = sorted(usual.items(), key=lambda one: (-one[1], one[0]))[: 2 * _TYPES]
+            usual = dict(kept)
+        self.usual = usual
+        self.usual_steps = min(self.usual_steps + 1, 1_000_000)
+
+    def _trace(self, key: str, cell: Cell, number: int, sizes: "Sizes") -> None:
+        trace = self.traces.get(key)
+        if trace is None:
+            if key.startswith(FOLDED):
+                return
+            self.traces[key] = Trace(
+                cell.first_ms, cell.last_ms, cell.count, number, [], cell.release
+            )
+            if cell.first_ms - self.since_ms >= sizes.learn_ms:
+                self.sights.append(cell.first_ms)
+            return
+        if (cell.first_ms - trace.last_ms) >= sizes.apart_ms:
+            trace.gaps.append(number - trace.start)
+            del trace.gaps[:-GAPS]
+            trace.start = number
+        trace.last_ms = max(trace.last_ms, cell.last_ms)
+        trace.count += cell.count
+        if cell.release != trace.release:
+            trace.release = newer(trace.release, cell.release)
+
+    def _evict(self, limit: int) -> None:
+        """Forgets the tenth that was not seen for longest."""
+        order = sorted(self.traces.items(), key=lambda one: (one[1].last_ms, one[0]))
+        for key, _ in order[: len(order) - limit * 9 // 10]:
+            del self.traces[key]
+
+
+class Sizes:
+    """The lengths in slots that a policy asks for."""
+
+    __slots__ = ("apart_ms", "learn_ms", "long_slots", "max_sights", "max_traces", "share_slots",
+                 "share_steps", "short_slots", "step_slots", "worth")  # fmt: skip
+
+    def __init__(self, policy: DetectorsPolicy) -> None:
+        slot = policy.slot_ms
+        burst_slots = max(1, policy.burst.window_ms // slot)
+        self.step_slots = max(1, policy.degradation.window_ms // (STEPS // 2) // slot)
+        self.share_slots = max(1, policy.dominant.window_ms // 6 // slot)
+        self.share_steps = max(1, policy.dominant.window_ms // slot // self.share_slots)
+        self.max_traces = policy.max_groups_per_service
+        self.max_sights = policy.novel.usual + 1
+        self.learn_ms = policy.novel.learn_ms
+        self.apart_ms = policy.periodic.min_period_ms // 2
+        self.worth = policy.regression.count
+        self.short_slots = max(
+            policy.recurring.within_ms // slot, (MEMORY + _SKIP_WINDOWS) * burst_slots
+        )
+        self.long_slots = max(self.short_slots, policy.regression.remember_ms // slot)
+        if not policy.regression.enabled:
+            self.long_slots = self.short_slots
+
+
+def types_of(slot: Slot) -> dict[str, int]:
+    """Events by error type, in the order of the types' names."""
+    found: dict[str, int] = {}
+    for cell in slot.cells.values():
+        name = cell.group.error_type or _OTHER
+        found[name] = found.get(name, 0) + cell.count
+    return dict(sorted(found.items())) if len(found) > 1 else found
