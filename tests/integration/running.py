@@ -13,6 +13,7 @@ from typing import Any, Final, Self
 
 from aiokafka import AIOKafkaProducer
 
+from tests.kafka import ApacheKafka
 from tests.until import until
 
 KEY: Final = b"a signing key for tests only"
@@ -27,6 +28,8 @@ class Pipeline:
         """`kafka` None: with the embedded broker."""
         self.folder = folder
         self._kafka = kafka
+        self.node: ApacheKafka | None = None
+        """The node behind `kafka`, for tests that stop it."""
         self._out = folder / "up.out"
         self._process: subprocess.Popen[bytes] | None = None
 
