@@ -3,6 +3,7 @@
 import logging
 import os
 import threading
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -16,7 +17,8 @@ from faultstream.client.capture import Capture, mark
 from faultstream.client.event import Details, Origin, build, see
 from faultstream.client.logs import ReportHandler
 from faultstream.client.outbox import Entry, Outbox
-from faultstream.core.event import DEFAULT_ENVIRONMENT, MAX_COUNT
+from faultstream.client.uuid7 import uuid7
+from faultstream.core.event import DEFAULT_ENVIRONMENT, MAX_COUNT, ErrorEvent
 
 if TYPE_CHECKING:
     from faultstream.client.courier import Courier
@@ -148,6 +150,23 @@ class Reporter:
             return event_id
         event = build(self._origin, seen, count)
         if not self._outbox.add(key, Entry(event, details.get("traceparent") or "")):
+            return ""
+        self._wake()
+        return event.event_id
+
+    def forward(self, event: ErrorEvent) -> str:
+        """Report an event that was made elsewhere, such as from a line of a log; never folded.
+
+        It keeps its service, time and id (an id is made when it has none) and belongs to the
+        reporter from here on. Returns its id; empty when it was dropped, which `stats` counts.
+        """
+        if self._closed:
+            self._outbox.refuse("closed", event.count)
+            return ""
+        event.event_id = event.event_id or uuid7()
+        if event.time is None:
+            event.time = time.time_ns() // 1_000_000
+        if not self._outbox.add(event.event_id, Entry(event)):
             return ""
         self._wake()
         return event.event_id
