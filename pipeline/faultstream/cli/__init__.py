@@ -38,6 +38,7 @@ COMMANDS: Final[dict[str, dict[str, str]]] = {
         "fingerprint": "Say which error events are one problem.",
         "detect": "Find patterns in error events.",
         "respond": "Say what would be commanded for patterns and results.",
+        "simulate": "Make the errors of a fleet with planted incidents, and score detection.",
     },
 }
 

@@ -1,0 +1,145 @@
+"""`faultstream simulate`: labelled fleets, and how well detection finds what was planted."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import click
+import msgspec
+
+from faultstream import wire
+from faultstream.cli import offline
+from faultstream.core.policy import Topology
+from faultstream.simulate.fleet import told
+from faultstream.simulate.generate import Run
+from faultstream.simulate.planting import Truth
+from faultstream.simulate.reading import load, packaged
+from faultstream.simulate.report import text
+from faultstream.simulate.scenario import Scenario
+from faultstream.simulate.score import Tally, figures, play
+
+_MAX_SEEDS: Final = 10_000
+
+
+class Seeds(click.ParamType):
+    """One seed, or a range with both ends: `7`, `1..20`."""
+
+    name = "seeds"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> range:
+        """The seeds in order."""
+        if isinstance(value, range):
+            return value
+        found = re.fullmatch(r"(\d{1,9})(?:\.\.(\d{1,9}))?", str(value))
+        if found is None:
+            self.fail(f"{value!r} is neither a seed nor a range like 1..20", param, ctx)
+        first = int(found[1])
+        seeds = range(first, int(found[2] or first) + 1)
+        if not 0 < len(seeds) <= _MAX_SEEDS:
+            self.fail(f"{value!r} is no range of 1 to {_MAX_SEEDS} seeds", param, ctx)
+        return seeds
+
+
+@click.command("simulate")
+@click.argument("scenario", required=False)
+@click.option(
+    "--seed", "--seeds", "seeds", type=Seeds(), default="1", show_default=True,
+    help="A seed, or a range like 1..20.",
+)  # fmt: skip
+@click.option(
+    "-o", "--out", type=click.Path(path_type=Path, file_okay=False),
+    help="Write events.jsonl and truth.jsonl into this folder; a folder per seed for a range.",
+)  # fmt: skip
+@click.option("--score", is_flag=True, help="Say what detection finds of what was planted.")
+@click.option("--json", "as_json", is_flag=True, help="The score as JSON.")
+@click.option("--blind", is_flag=True, help="Do not tell detection the fleet's dependencies.")
+@click.option("--min-recall", type=click.FloatRange(0, 1), help="Exit with 1 below this recall.")
+@click.option("--list", "listed", is_flag=True, help="List the scenarios in the package.")
+@offline.topology
+def command(
+    scenario: str | None,
+    seeds: range,
+    out: Path | None,
+    topology_file: Path | None,
+    *,
+    score: bool,
+    as_json: bool,
+    blind: bool,
+    min_recall: float | None,
+    listed: bool,
+) -> None:
+    """Make the errors of a fleet with planted incidents; SCENARIO is a file or a packaged name.
+
+    The same scenario and seed give the same bytes. Events come in order of arrival: late ones,
+    skewed clocks and all. The truth says what was planted where, and what must be found.
+
+    \b
+    Example:  faultstream simulate zoo --seed 7 --out zoo-7
+              faultstream simulate busy-day --score
+              faultstream simulate zoo --seeds 1..20 --score --json
+    """
+    if listed:
+        for name in packaged():
+            click.echo(name)
+        return
+    if scenario is None:
+        raise click.UsageError("Missing argument 'SCENARIO'; --list shows those in the package.")
+    if out is None and not score:
+        raise click.UsageError("Nothing to do: give --out FOLDER, --score, or both.")
+    found = load(scenario)
+    topology = offline.load_topology(topology_file)
+    tally = Tally()
+    for run in _runs(found, seeds):
+        if out is not None:
+            _write(run, out if len(seeds) == 1 else out / str(run.seed))
+        if score:
+            tally.add(play(run, topology if blind else _informed(topology, run)))
+    if score:
+        _say(found, tally, as_json=as_json)
+        recall = figures(tally)["recall"]
+        if min_recall is not None and recall is not None and recall < min_recall:
+            raise click.exceptions.Exit(1)
+
+
+def _runs(scenario: Scenario, seeds: range) -> Iterator[Run]:
+    for seed in seeds:
+        yield Run(scenario, seed)
+
+
+def _informed(topology: Topology, run: Run) -> Topology:
+    return told(topology, run.fleet.values())
+
+
+def _write(run: Run, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "events.jsonl").open("wb") as file:
+        for one in run.arrivals():
+            file.write(wire.encode_event(one.event) + b"\n")
+    with (folder / "truth.jsonl").open("wb") as file:
+        for truth in run.truths:
+            file.write(truth_line(truth))
+
+
+def truth_line(truth: Truth) -> bytes:
+    """A line of truth.jsonl: the fields of Truth, times as RFC 3339."""
+    plain = msgspec.to_builtins(truth)
+    for name in [name for name in plain if name.endswith("_at_ms")]:
+        plain[name.removesuffix("_ms")] = wire.rfc3339(plain.pop(name))
+    return wire.dumps(plain) + b"\n"
+
+
+def _say(scenario: Scenario, tally: Tally, *, as_json: bool) -> None:
+    if not as_json:
+        click.echo(text(scenario.name, tally), nl=False)
+        return
+    missed = [hit for hit in tally.hits if hit.missing]
+    plain = {
+        "scenario": scenario.name,
+        **figures(tally),
+        "missed": [{**msgspec.to_builtins(hit), "missing": hit.missing} for hit in missed],
+        "false": msgspec.to_builtins(tally.wrong),
+    }
+    click.echo(wire.dumps(plain))

@@ -1,0 +1,242 @@
+"""Score: what was found of what was planted, and what was found that nobody planted.
+
+A pattern about one fingerprint belongs to an incident when its evidence holds one of the
+incident's errors; one about a whole service when it overlaps the incident there, up to a minute
+before and two after. Everything else is false, but for one kind that is counted apart as
+`ordinary`: a recurring pattern of an error that indeed came again and again without an incident.
+"""
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
+
+import msgspec
+
+from faultstream.core.detect import is_withdrawn
+from faultstream.core.policy import Topology
+from faultstream.core.records import Pattern
+from faultstream.simulate.generate import Arrival, Run
+from faultstream.simulate.planting import Truth
+from faultstream.simulate.replay import Replay, Told
+
+BEFORE_MS: Final = 60_000
+AFTER_MS: Final = 120_000
+_SEVERAL: Final = frozenset({"cascade", "correlation", "sequence"})
+
+
+class Hit(msgspec.Struct, kw_only=True):
+    """How one incident fared. `after_ms` runs from when it was felt to the first pattern that it
+    needs; `occurrences` are its errors that had arrived by then; `root` is what a cascade named."""
+
+    seed: int
+    truth: Truth
+    found: tuple[str, ...] = ()
+    after_ms: int | None = None
+    occurrences: int | None = None
+    root: str = ""
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """The kinds of pattern that should have been found and were not."""
+        return tuple(kind for kind in self.truth.must if kind not in self.found)
+
+
+class Wrong(msgspec.Struct, kw_only=True):
+    """An episode without an incident."""
+
+    seed: int
+    kind: str
+    service: str
+    error_type: str
+    count: int
+    confidence: float
+    at_ms: int
+    lasted_ms: int
+    reason: str
+
+
+class Tally(msgspec.Struct):
+    """What seeds add up to. `episodes` are patterns that were not withdrawn, by kind; `wrong`
+    those without an incident, `ordinary` as in the module."""
+
+    runs: int = 0
+    events: int = 0
+    late: int = 0
+    commands: int = 0
+    incidents: Counter[str] = msgspec.field(default_factory=Counter)
+    withdrawn: int = 0
+    episodes: Counter[str] = msgspec.field(default_factory=Counter)
+    ordinary: Counter[str] = msgspec.field(default_factory=Counter)
+    wrong: list[Wrong] = msgspec.field(default_factory=list)
+    hits: list[Hit] = msgspec.field(default_factory=list)
+
+    def add(self, other: "Tally") -> None:
+        """Takes another run in."""
+        self.runs += other.runs
+        self.events += other.events
+        self.late += other.late
+        self.commands += other.commands
+        self.incidents.update(other.incidents)
+        self.withdrawn += other.withdrawn
+        self.episodes.update(other.episodes)
+        self.ordinary.update(other.ordinary)
+        self.wrong += other.wrong
+        self.hits += other.hits
+
+
+class Watch:
+    """Notes which events belong to which incident while they pass by."""
+
+    def __init__(self) -> None:
+        self.incident: dict[str, int] = {}
+        self.arrived: dict[int, list[int]] = defaultdict(list)
+
+    def over(self, arrivals: Iterable[Arrival]) -> Iterator[Arrival]:
+        """The arrivals themselves."""
+        for one in arrivals:
+            if one.incident >= 0:
+                self.incident[one.event.event_id] = one.incident
+                self.arrived[one.incident].append(one.arrived_ms)
+            yield one
+
+
+def play(run: Run, topology: Topology) -> Tally:
+    """Replays the run through detect and respond of `topology`, and scores it."""
+    watch, replay = Watch(), Replay(topology, run.scenario.partitions)
+    tally = score(run, watch, replay.patterns(watch.over(run.arrivals())))
+    tally.events, tally.late, tally.commands = replay.events, replay.late, replay.commands
+    tally.incidents = replay.incidents
+    return tally
+
+
+def score(run: Run, watch: Watch, told: Iterable[Told]) -> Tally:
+    """The tally of one run, of which `told` is everything that was said."""
+    first: dict[str, int] = {}
+    last: dict[str, Pattern] = {}
+    for one in told:
+        first.setdefault(one.pattern.pattern_id, one.at_ms)
+        last[one.pattern.pattern_id] = one.pattern
+    tally = Tally(runs=1, hits=[Hit(seed=run.seed, truth=truth) for truth in run.truths])
+    for name, pattern in last.items():
+        if is_withdrawn(pattern):
+            tally.withdrawn += 1
+            continue
+        tally.episodes[pattern.kind] += 1
+        owners = _owners(run.truths, watch, pattern)
+        for index in owners:
+            _credit(tally.hits[index], pattern, first[name], watch.arrived[index])
+        if owners:
+            continue
+        if pattern.kind == "recurring":
+            tally.ordinary[pattern.kind] += 1
+        else:
+            tally.wrong.append(_wrong(run.seed, pattern))
+    return tally
+
+
+def _credit(hit: Hit, pattern: Pattern, told_ms: int, arrived: list[int]) -> None:
+    """Notes that the incident was found by `pattern`, first told at `told_ms`."""
+    truth = hit.truth
+    hit.found = tuple(sorted({*hit.found, pattern.kind}))
+    if pattern.kind == "cascade":
+        hit.root = hit.root or pattern.root
+    if pattern.kind in truth.must:
+        after = max(0, told_ms - truth.felt_at_ms)
+        if hit.after_ms is None or after < hit.after_ms:
+            hit.after_ms = after
+            hit.occurrences = sum(1 for at in arrived if at <= told_ms)
+
+
+def _owners(truths: list[Truth], watch: Watch, pattern: Pattern) -> list[int]:
+    """The incidents that a pattern belongs to."""
+    by_event = {watch.incident[name] for name in pattern.evidence if name in watch.incident}
+    if pattern.fingerprint and pattern.kind not in _SEVERAL:
+        return sorted(by_event)
+    services = {pattern.service, *pattern.affected.services}
+    overlap = {
+        index
+        for index, truth in enumerate(truths)
+        if services & {*truth.services, truth.root}
+        and pattern.first_at_ms <= truth.end_at_ms + AFTER_MS
+        and pattern.last_at_ms >= truth.first_at_ms - BEFORE_MS
+    }
+    return sorted(by_event | overlap)
+
+
+def _wrong(seed: int, pattern: Pattern) -> Wrong:
+    return Wrong(
+        seed=seed,
+        kind=pattern.kind,
+        service=pattern.service,
+        error_type=pattern.error_type,
+        count=pattern.count,
+        confidence=pattern.confidence,
+        at_ms=pattern.first_at_ms,
+        lasted_ms=pattern.last_at_ms - pattern.first_at_ms,
+        reason=pattern.reason,
+    )
+
+
+def percentile(values: list[int], share: float) -> int | None:
+    """The smallest value with at least `share` of all at or below it; None of nothing."""
+    if not values:
+        return None
+    ordered = sorted(values)
+    return ordered[max(0, math.ceil(len(ordered) * share) - 1)]
+
+
+def figures(tally: Tally) -> dict[str, Any]:
+    """Every figure of the report, by name; None where nothing was there to measure."""
+    hits = tally.hits
+    kinds: dict[str, Any] = {}
+    for kind in sorted({hit.truth.kind for hit in hits}):
+        mine = [hit for hit in hits if hit.truth.kind == kind]
+        times = [hit.after_ms for hit in mine if hit.after_ms is not None]
+        kinds[kind] = {
+            "planted": len(mine),
+            "found": sum(not hit.missing for hit in mine),
+            "recall": _ratio(sum(not hit.missing for hit in mine), len(mine)),
+            "noticed": _ratio(sum(bool(hit.found) for hit in mine), len(mine)),
+            "must": sorted({name for hit in mine for name in hit.truth.must}),
+            "missing": dict(sorted(Counter(name for hit in mine for name in hit.missing).items())),
+            "median_ms": percentile(times, 0.5),
+            "p95_ms": percentile(times, 0.95),
+        }
+    episodes = sum(tally.episodes.values())
+    wrong = Counter(one.kind for one in tally.wrong)
+    quick = [hit.after_ms for hit in hits if hit.after_ms is not None and not hit.truth.slow]
+    critical = [hit.after_ms for hit in hits if hit.after_ms is not None and hit.truth.critical]
+    rooted = [hit for hit in hits if "cascade" in hit.truth.must]
+    again = [hit for hit in hits if "recurring" in hit.truth.must]
+    in_ten = sum(1 for hit in again if hit.occurrences is not None and hit.occurrences <= 10)
+    return {
+        "runs": tally.runs,
+        "events": tally.events,
+        "late_events": tally.late,
+        "incidents": len(hits),
+        "recall": _ratio(sum(not hit.missing for hit in hits), len(hits)),
+        "noticed": _ratio(sum(bool(hit.found) for hit in hits), len(hits)),
+        "kinds": kinds,
+        "episodes": dict(sorted(tally.episodes.items())),
+        "withdrawn": tally.withdrawn,
+        "incidents_opened_by": dict(sorted(tally.incidents.items())),
+        "commands": tally.commands,
+        "false_episodes": dict(sorted(wrong.items())),
+        "ordinary_recurring": sum(tally.ordinary.values()),
+        "false_ratio": _ratio(len(tally.wrong), episodes),
+        "false_ratio_without_ordinary": _ratio(
+            len(tally.wrong), episodes - sum(tally.ordinary.values())
+        ),
+        "unplanted_ratio": _ratio(len(tally.wrong) + sum(tally.ordinary.values()), episodes),
+        "detect_median_ms": percentile(quick, 0.5),
+        "detect_p95_ms": percentile(quick, 0.95),
+        "critical_median_ms": percentile(critical, 0.5),
+        "critical_p95_ms": percentile(critical, 0.95),
+        "root_right_ratio": _ratio(sum(h.root == h.truth.root for h in rooted), len(rooted)),
+        "recurring_within_10_ratio": _ratio(in_ten, len(again)),
+    }
+
+
+def _ratio(part: int, whole: int) -> float | None:
+    return round(part / whole, 4) if whole else None
