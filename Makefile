@@ -14,7 +14,7 @@ FIND_PYTHON = for p in $(PYTHON) python3.13 python3.12 python3.11 python3; do \
 		>/dev/null 2>&1; then echo "$$p"; exit 0; fi; done; \
 	echo "no Python 3.11, 3.12 or 3.13 with venv found; name one with PYTHON=..." >&2; exit 1
 
-.PHONY: help demo test lint types bench check clean
+.PHONY: help demo test chaos lint types bench check clean
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo "  ARGS=... goes to the command, as in: make test ARGS='-x tests/core'"
@@ -24,6 +24,9 @@ demo: $(VENV)/run.stamp ## Break a small shop, watch it recover, ask why in SQL 
 
 test: $(VENV)/dev.stamp ## Run all tests
 	@$(BIN)/python -m pytest $(ARGS)
+
+chaos: $(VENV)/dev.stamp ## Kill every worker under load, on both brokers, and count (10 min)
+	@$(BIN)/python -m pytest -m chaos $(ARGS)
 
 lint: $(VENV)/dev.stamp ## Check style, format and layers
 	@$(BIN)/ruff check .
