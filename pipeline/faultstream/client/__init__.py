@@ -1,12 +1,15 @@
 """The client: report errors and take part in recovery. Needs nothing of the pipeline."""
 
 from faultstream.client import backoff
+from faultstream.client.about import describe
 from faultstream.client.breaker import BreakerState, CallNotPermittedError, CircuitBreaker
 from faultstream.client.bulkhead import Bulkhead, BulkheadFullError
 from faultstream.client.compose import resilient
+from faultstream.client.context import context
 from faultstream.client.event import Details
 from faultstream.client.executor import Executor, ExecutorStats
 from faultstream.client.fallback import Fallback
+from faultstream.client.fault import FaultError, Recovery
 from faultstream.client.handler import Outcome
 from faultstream.client.pool import PoolTimeoutError, ResourcePool
 from faultstream.client.reporter import Reporter, Stats
@@ -28,10 +31,12 @@ __all__ = [
     "Executor",
     "ExecutorStats",
     "Fallback",
+    "FaultError",
     "JournalInUseError",
     "Outcome",
     "PoolTimeoutError",
     "RateLimiter",
+    "Recovery",
     "RecoveryCommand",
     "Reporter",
     "RequestNotPermittedError",
@@ -40,6 +45,8 @@ __all__ = [
     "Stats",
     "Timeout",
     "backoff",
+    "context",
+    "describe",
     "resilient",
     "steer",
 ]

@@ -1,7 +1,9 @@
 """Reporter: errors of one service, on their way to Kafka without the application noticing."""
 
+import contextlib
 import logging
 import os
+import sys
 import threading
 import time
 from collections.abc import Mapping
@@ -12,8 +14,10 @@ from typing import TYPE_CHECKING, Any, Final, Self, Unpack
 import msgspec
 
 from faultstream.client import lifetime
+from faultstream.client.about import about, own_id, remember
 from faultstream.client.brokers import DEFAULT_BROKERS, addresses
 from faultstream.client.capture import Capture, mark
+from faultstream.client.context import current
 from faultstream.client.event import Details, Origin, build, see
 from faultstream.client.logs import ReportHandler
 from faultstream.client.outbox import Entry, Outbox
@@ -21,7 +25,10 @@ from faultstream.client.uuid7 import uuid7
 from faultstream.core.event import DEFAULT_ENVIRONMENT, MAX_COUNT, ErrorEvent
 
 if TYPE_CHECKING:
+    import asyncio
+
     from faultstream.client.courier import Courier
+    from faultstream.client.hooks import Hooks
     from faultstream.client.sender import Sender
     from faultstream.client.spool import Spool
 
@@ -140,19 +147,30 @@ class Reporter:
         courier = self._courier
         if courier is not None and courier.ident == threading.get_ident():
             return ""
+        known = current()
         if isinstance(error, BaseException):
             mark(error)
+            known.update(about(error))
+        if known:
+            if "trace_id" in details and "traceparent" not in details:
+                known.pop("traceparent", None)
+            known.update(details)
+            details = known
         count = max(1, min(details.get("count", 1), MAX_COUNT))
         seen = see(error, message, details)
         key = seen.key()
         event_id = self._outbox.fold(key, count)
-        if event_id:
-            return event_id
-        event = build(self._origin, seen, count)
-        if not self._outbox.add(key, Entry(event, details.get("traceparent") or "")):
-            return ""
-        self._wake()
-        return event.event_id
+        if not event_id:
+            event = build(self._origin, seen, count)
+            if isinstance(error, BaseException):
+                event.event_id = own_id(error) or event.event_id
+            if not self._outbox.add(key, Entry(event, details.get("traceparent") or "")):
+                return ""
+            self._wake()
+            event_id = event.event_id
+        if isinstance(error, BaseException):
+            remember(error, event_id)
+        return event_id
 
     def forward(self, event: ErrorEvent) -> str:
         """Report an event that was made elsewhere, such as from a line of a log; never folded.
@@ -182,6 +200,26 @@ class Reporter:
             self.report(exc, **known)
 
         return Capture(passed, swallow=swallow)
+
+    def install(self, loop: "asyncio.AbstractEventLoop | None" = None) -> "Hooks":
+        """Report what nobody catches: in the main thread, in other threads, in the event loop.
+
+        `loop` is by default the one that runs here, if any; `watch` of the result adds others.
+        What was hooked in before is called as well. Ends with `uninstall` or as a context.
+        """
+        from faultstream.client.hooks import Hooks  # noqa: PLC0415 - import time
+
+        def report(error: BaseException | str, message: str, source: str) -> None:
+            self.report(error, message, handled=False, tags={"hook": source})
+
+        hooks = Hooks(report)
+        if loop is None:
+            library: Any = sys.modules.get("asyncio")
+            with contextlib.suppress(RuntimeError, AttributeError):  # none runs, or half loaded
+                loop = library.get_running_loop()
+        if loop is not None:
+            hooks.watch(loop)
+        return hooks
 
     def logging_handler(self, level: int = logging.ERROR) -> logging.Handler:
         """A handler for the logging module that reports records at `level` and above."""

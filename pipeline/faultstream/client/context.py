@@ -1,0 +1,60 @@
+"""What is known of the present request, for every error that is reported within it."""
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
+from typing import Any, Final, Unpack
+
+from faultstream.client.event import Details
+
+Source = Callable[[], Details]
+"""Asked when an error is reported, because a route is known later than the request."""
+
+_sources: Final[ContextVar[tuple[Source, ...]]] = ContextVar("faultstream_context", default=())
+
+
+@contextlib.contextmanager
+def context(**details: Unpack[Details]) -> Iterator[None]:
+    """Details of every error that is reported inside, in tasks begun inside too.
+
+    Inner ones win over outer ones, and those given to `report` over both.
+    """
+    with within(lambda: details):
+        yield
+
+
+@contextlib.contextmanager
+def within(source: Source) -> Iterator[None]:
+    """`context` with details that are asked for when they are needed."""
+    before = _sources.get()
+    _sources.set((*before, source))
+    try:
+        yield
+    finally:
+        # No token: a generator may be left in another context than it was entered in.
+        _sources.set(before)
+
+
+def current() -> Details:
+    """The details in force here, with the span of OpenTelemetry where there is one."""
+    found: Details = {}
+    for source in _sources.get():
+        with contextlib.suppress(Exception):  # a broken source must not hide the error
+            found.update(source())
+    traceparent = _span()
+    if traceparent:
+        found["traceparent"] = traceparent
+    return found
+
+
+def _span() -> str:
+    """OpenTelemetry's present span as a traceparent; a program without it has none to ask."""
+    library: Any = sys.modules.get("opentelemetry.trace")
+    if library is None:
+        return ""
+    with contextlib.suppress(Exception):  # someone else's library, perhaps half loaded
+        span = library.get_current_span().get_span_context()
+        if span.is_valid:
+            return f"00-{span.trace_id:032x}-{span.span_id:016x}-{span.trace_flags:02x}"
+    return ""
