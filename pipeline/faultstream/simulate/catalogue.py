@@ -4,11 +4,20 @@
 
 from typing import Final
 
+from faultstream.core.severity import Severity
 from faultstream.simulate.scenario import ErrorSpec
 
 
-def _e(kind: str, *messages: str, function: str = "handle", status: int | None = None) -> ErrorSpec:
-    return ErrorSpec(type=kind, messages=messages, function=function, status=status)
+def _e(
+    kind: str,
+    *messages: str,
+    function: str = "handle",
+    status: int | None = None,
+    severity: Severity | None = None,
+) -> ErrorSpec:
+    return ErrorSpec(
+        type=kind, messages=messages, function=function, status=status, severity=severity
+    )
 
 
 ERRORS: Final[dict[str, ErrorSpec]] = {
@@ -47,7 +56,7 @@ ERRORS: Final[dict[str, ErrorSpec]] = {
     "refund": _e("myapp.payments.RefundFailed", "refund of order {id} failed", function="refund"),
     "broker": _e("kafka.errors.KafkaTimeoutError", "Failed to update metadata after {n}.0 secs.", function="publish"),
     "flaky": _e("grpc.RpcError", "StatusCode.UNAVAILABLE: upstream connect error or disconnect/reset before headers", function="stub"),
-    "corrupt": _e("SystemError", "page {n} of table ledger is corrupt", function="verify"),
+    "corrupt": _e("SystemError", "page {n} of table ledger is corrupt", function="verify", severity="critical"),
     "restart": _e("ConnectionAbortedError", "[Errno 103] Software caused connection abort", function="drain"),
 }  # fmt: skip
 """By name. Their categories and severities are left to classification."""

@@ -242,7 +242,7 @@ KINDS: Final[dict[IncidentKind, Kind]] = {
     ),
     "recurring": Kind(_recurring, ("recurring",), (20, 40)),
     "regression": Kind(_regression, ("regression",), (240, 240)),
-    "retry_storm": Kind(_retry_storm, ("high_rate",), (5, 8), critical=True),
+    "retry_storm": Kind(_retry_storm, ("burst", "high_rate"), (5, 8), critical=True),
     "sequence": Kind(_sequence, ("sequence",), (60, 120), slow=True),
     "slow_degradation": Kind(_slow_degradation, ("degradation",), (25, 45)),
     "zone_outage": Kind(_zone_outage, ("burst",), (3, 8), critical=True),

@@ -1,0 +1,94 @@
+"""What detect and respond make of a real fault: root, services touched, who passed it to whom.
+
+Shared by cascades.py and incidents.py. Each fault is replayed alone, by its own log events in
+order of time, with the call topology that comes with the data.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+
+from faultstream.config.topology import load as load_topology
+from faultstream.core.event import ErrorEvent
+from faultstream.core.policy import ServicePolicy, Topology
+from faultstream.core.records import Pattern
+from faultstream.simulate.generate import Arrival
+from faultstream.simulate.replay import Replay
+
+LEVELS = {"WARN": "low", "ERROR": "", "FATAL": "critical"}
+Row = dict[str, Any]
+
+
+def topology_of(calls: Iterable[Row], rows: Sequence[Row]) -> Topology:
+    """The packaged topology that knows who calls whom, and the layers if the data has any."""
+    topology = load_topology(None)
+    needs: dict[str, set[str]] = {row["service"]: set() for row in rows}
+    for call in calls:
+        needs.setdefault(call["caller"], set()).add(call["callee"])
+        needs.setdefault(call["callee"], set())
+    services = {
+        name: ServicePolicy(layer="service", depends_on=tuple(sorted(others - {name})))
+        for name, others in sorted(needs.items())
+    }
+    return msgspec.structs.replace(topology, services=services)
+
+
+def arrivals(rows: Iterable[Row], levels: Iterable[str]) -> list[Arrival]:
+    """Log events of those levels as error events that arrive at once."""
+    found = []
+    for index, row in enumerate(sorted(rows, key=lambda one: float(one["ts_unix"]))):
+        if row["level"] not in levels:
+            continue
+        time_ms = round(float(row["ts_unix"]) * 1000)
+        event = ErrorEvent(
+            service=row["service"],
+            error_type=row["error_type"] or row.get("logger") or row["level"],
+            event_id=f"{row['incident']}-{index}",
+            time=time_ms,
+            layer="service",
+            message=row["message"] or "",
+            trace_id=row.get("trace_id") or "",
+            span_id=row.get("span_id") or "",
+            severity=LEVELS.get(row["level"], ""),
+        )
+        found.append(Arrival(time_ms, time_ms, 0, event))
+    return found
+
+
+class Answer(msgspec.Struct):
+    """What was said about one fault. `roots` best first."""
+
+    roots: list[str]
+    touched: set[str]
+    pairs: set[tuple[str, str]]
+    kinds: Counter[str]
+
+
+def answer(topology: Topology, stream: list[Arrival], *, since_ms: int = 0) -> Answer:
+    """Replays a fault; patterns that ended before `since_ms` are no part of the answer.
+
+    Roots are those of cascades, the widest first, then the other services by the number of
+    errors in their patterns.
+    """
+    last: dict[str, Pattern] = {}
+    for told in Replay(topology, 1).patterns(stream):
+        known = last.get(told.pattern.pattern_id)
+        if known is None or told.pattern.count:
+            last[told.pattern.pattern_id] = told.pattern
+    patterns = [one for one in last.values() if one.last_at_ms >= since_ms]
+    cascades = sorted(
+        (one for one in patterns if one.kind == "cascade"),
+        key=lambda one: (-len(one.affected.services), one.first_at_ms),
+    )
+    weight: Counter[str] = Counter()
+    for one in patterns:
+        if one.kind not in {"cascade", "correlation", "sequence"}:
+            weight[one.service] = max(weight[one.service], one.count)
+    ranked = [one.root for one in cascades]
+    ranked += [name for name, _ in sorted(weight.items(), key=lambda item: (-item[1], item[0]))]
+    pairs = {(edge.source, edge.target) for one in cascades for edge in one.edges}
+    touched = {*weight, *(name for one in cascades for name in one.affected.services)}
+    kinds = Counter(str(one.kind) for one in patterns)
+    return Answer(list(dict.fromkeys(ranked)), touched, pairs, kinds)
