@@ -178,6 +178,8 @@ def made(kind: inspect.Type) -> st.SearchStrategy[Any]:  # noqa: C901, PLR0911
             return st.lists(made(item), max_size=3)
         case inspect.VarTupleType(item_type=item):
             return st.lists(made(item), max_size=3).map(tuple)
+        case inspect.DictType(value_type=inspect.StrType() as text):
+            return st.dictionaries(st.text(max_size=5), made(text), max_size=3)
         case inspect.DictType():
             return st.dictionaries(st.text(max_size=5), st.integers(0, 9), max_size=3)
         case inspect.UnionType(types=kinds):

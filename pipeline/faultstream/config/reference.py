@@ -51,8 +51,12 @@ def _topology() -> str:
 
 def _sections(kind: type[msgspec.Struct], path: str) -> Iterator[str]:
     hints = hints_of(kind)
-    inner = {name: found for name, hint in hints.items() if (found := _struct(hint, name))}
-    plain = [field for field in msgspec.structs.fields(kind) if field.name not in inner]
+    inner = {
+        name: found
+        for name, hint in hints.items()
+        if (found := _struct(hint, name)) and found[0] is not kind
+    }
+    plain = [field for field in msgspec.structs.fields(kind) if field.encode_name not in inner]
     if path:
         yield f"## {path}"
         yield _prose(inspect.getdoc(kind) or "")
@@ -60,7 +64,7 @@ def _sections(kind: type[msgspec.Struct], path: str) -> Iterator[str]:
         notes = _notes(kind)
         rows = ["| setting | value | default | |", "|---|---|---|---|"]
         rows += [
-            f"| `{field.name}` | {_cell(hints[field.name])} | {_default(field)} "
+            f"| `{field.encode_name}` | {_cell(hints[field.encode_name])} | {_default(field)} "
             f"| {notes.get(field.name, '')} |"
             for field in plain
         ]
@@ -105,7 +109,9 @@ def _prose(text: str) -> str:
 def _cell(hint: Any) -> str:
     if get_origin(hint) in (dict, tuple):
         key = "names to " if get_origin(hint) is dict else "list of "
-        return key + _cell(get_args(hint)[1 if get_origin(hint) is dict else 0])
+        item = get_args(hint)[1 if get_origin(hint) is dict else 0]
+        same = isinstance(item, type) and issubclass(item, msgspec.Struct)
+        return key + ("the same" if same else _cell(item))
     text = bound(hint)
     return text.split(":")[0].replace("|", "\\|")
 

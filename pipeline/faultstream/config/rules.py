@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from faultstream.config.errors import Problem, shown
-from faultstream.config.shape import did_you_mean, misfits
+from faultstream.config.notify_rules import NOTIFY_RULES
+from faultstream.config.shape import misfits, unknown
 from faultstream.config.source import Source
 from faultstream.core.policy import TOPIC_ROLES, Topology
 from faultstream.core.strategy import STRATEGIES, check
@@ -79,12 +80,12 @@ def known_strategies(source: Source, topology: Topology) -> Iterator[Problem]:
         for place, name in enumerate(route.strategies):
             if name not in topology.strategies:
                 path = f"routes[{index}].strategies[{place}]"
-                yield _unknown(source, path, "strategy", name, topology.strategies)
+                yield unknown(source, path, "strategy", name, topology.strategies)
     for layer, policy in topology.layers.items():
         for place, name in enumerate(policy.strategies):
             if name not in topology.strategies:
                 path = f"layers.{layer}.strategies[{place}]"
-                yield _unknown(source, path, "strategy", name, topology.strategies)
+                yield unknown(source, path, "strategy", name, topology.strategies)
 
 
 def strategy_parameters(source: Source, topology: Topology) -> Iterator[Problem]:
@@ -103,12 +104,12 @@ def known_layers(source: Source, topology: Topology) -> Iterator[Problem]:
     for service, policy in topology.services.items():
         if policy.layer not in topology.layers:
             path = f"services.{service}.layer"
-            yield _unknown(source, path, "layer", policy.layer, topology.layers)
+            yield unknown(source, path, "layer", policy.layer, topology.layers)
     for index, route in enumerate(topology.routes):
         for place, name in enumerate(route.layers):
             if name not in topology.layers:
                 path = f"routes[{index}].layers[{place}]"
-                yield _unknown(source, path, "layer", name, topology.layers)
+                yield unknown(source, path, "layer", name, topology.layers)
 
 
 def known_dependencies(source: Source, topology: Topology) -> Iterator[Problem]:
@@ -119,7 +120,7 @@ def known_dependencies(source: Source, topology: Topology) -> Iterator[Problem]:
             if name == service:
                 yield source.problem(path, "a service cannot depend on itself")
             elif name not in topology.services:
-                yield _unknown(source, path, "service", name, topology.services)
+                yield unknown(source, path, "service", name, topology.services)
 
 
 def routes(source: Source, topology: Topology) -> Iterator[Problem]:
@@ -171,9 +172,9 @@ def verification(source: Source, topology: Topology) -> Iterator[Problem]:
 
 
 def channels(source: Source, topology: Topology) -> Iterator[Problem]:
-    """A webhook says which variable holds its address, as addresses are often secret."""
+    """A channel says which variable holds its address, as addresses are often secret."""
     for name, channel in topology.channels.items():
-        if channel.kind == "webhook" and not channel.url_env:
+        if channel.kind != "log" and not channel.url_env:
             mend = "Name the environment variable that holds the address, not the address."
             yield source.problem(f"channels.{name}.url_env", "is missing", mend=mend)
         elif "://" in channel.url_env:
@@ -194,11 +195,5 @@ RULES: Final[tuple[Rule, ...]] = (
     detectors,
     verification,
     channels,
+    *NOTIFY_RULES,
 )
-
-
-def _unknown(source: Source, path: str, noun: str, name: str, known: object) -> Problem:
-    names = list(known) if isinstance(known, dict) else []
-    return source.problem(
-        path, f"there is no such {noun}", value=shown(name), mend=did_you_mean(name, names)
-    )

@@ -67,6 +67,14 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     return f"Known: {', '.join(names)}." if names else ""
 
 
+def unknown(source: Source, path: str, noun: str, name: str, known: object) -> Problem:
+    """The problem that nothing of this name is among `known`."""
+    names = list(known) if isinstance(known, dict) else []
+    return source.problem(
+        path, f"there is no such {noun}", value=shown(name), mend=did_you_mean(name, names)
+    )
+
+
 class _Walk:
     """Descends the type and the value together; `problems` grow in the order of the file."""
 
@@ -98,9 +106,9 @@ class _Walk:
                 mend = did_you_mean(name, hints)
                 problems.append(self._source.problem(place, "unknown setting", mend=mend))
         for field in msgspec.structs.fields(kind):
-            if field.required and field.name not in value:
-                place = joined(path, field.name)
-                needed = bound(hints[field.name])
+            if field.required and field.encode_name not in value:
+                place = joined(path, field.encode_name)
+                needed = bound(hints[field.encode_name])
                 problems.append(self._source.problem(place, "is missing", bound=needed))
         return problems
 
@@ -138,9 +146,9 @@ class _Walk:
 
 
 def hints_of(kind: type[msgspec.Struct]) -> dict[str, Any]:
-    """The annotated types of a struct's fields by name."""
+    """The annotated types of a struct's fields by the names that stand in files."""
     hints = get_type_hints(kind, include_extras=True)
-    return {field.name: hints[field.name] for field in msgspec.structs.fields(kind)}
+    return {field.encode_name: hints[field.name] for field in msgspec.structs.fields(kind)}
 
 
 def _unwrapped(kind: Any) -> Any:

@@ -81,4 +81,15 @@ def notice(case: Case, level: Level, title: str, reason: str, now_ms: int) -> No
         step=case.notices,
         reason=reason,
         created_at_ms=now_ms,
+        status="resolved" if case.over else "firing",
+        labels={
+            name: value
+            for name, value in {
+                "service": case.service,
+                "layer": case.layer,
+                "category": case.category,
+                "severity": incident.severity,
+            }.items()
+            if value
+        },
     )

@@ -1,7 +1,8 @@
 """Topology: everything that topology.yaml can say, as frozen values with their bounds.
 
 The bounds stand in the types; `config` reads the file, checks it against them and says what is
-wrong where. Lengths are milliseconds (`_ms`), shares are 0..1 (`_ratio`).
+wrong where. Lengths are milliseconds (`_ms`), shares are 0..1 (`_ratio`). It is one file, and so
+a long one, because it is read beside topology.yaml from top to bottom.
 """
 
 from typing import Annotated, Any, Final, Literal
@@ -10,7 +11,7 @@ import msgspec
 from msgspec import Meta
 
 from faultstream.core.group import Category
-from faultstream.core.records import Delivery, PatternKind, Priority
+from faultstream.core.records import Delivery, Level, PatternKind, Priority
 from faultstream.core.severity import Severity
 
 Name = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]*$")]
@@ -332,9 +333,93 @@ class RecordPolicy(_Policy, frozen=True, kw_only=True):
 class ChannelPolicy(_Policy, frozen=True, kw_only=True):
     """Where notifications go. `url_env` names the environment variable that holds the address."""
 
-    kind: Literal["log", "webhook"]
+    kind: Literal["log", "webhook", "apprise"]
     url_env: str = ""
-    min_level: Literal["info", "warning", "error", "critical"] = "info"
+    min_level: Level = "info"
+    rate_limited: bool = True
+    """Whether notification.rate_limits hold for it."""
+
+
+class ReceiverPolicy(_Policy, frozen=True, kw_only=True):
+    """Whom a route tells: all of `channels`; each of `fallback`, in order, when one of them gave
+    up, until one takes it."""
+
+    channels: tuple[Name, ...]
+    fallback: tuple[Name, ...] = ()
+    send_resolved: bool = True
+
+
+class NotifyRoutePolicy(_Policy, frozen=True, kw_only=True, rename={"continue_": "continue"}):
+    """A node of the routing tree, with Alertmanager's names. What is left out comes from the
+    parent; the root has group_wait 30 s, group_interval 5 min, repeat_interval 4 h, and
+    receiver `default`, which is every channel unless notification.receivers says else.
+
+    `group_by` names labels; ["..."] is a group per alert, [] one for the route.
+    """
+
+    receiver: Name | None = None
+    matchers: tuple[str, ...] = ()
+    continue_: bool = False
+    group_by: tuple[str, ...] | None = None
+    group_wait_ms: Millis | None = None
+    group_interval_ms: PositiveMillis | None = None
+    repeat_interval_ms: PositiveMillis | None = None
+    inhibit_in_flight: bool | None = None
+    """Nobody is told below level error while recovery is in flight; true at the root."""
+    routes: tuple["NotifyRoutePolicy", ...] = ()
+
+
+class InhibitRulePolicy(_Policy, frozen=True, kw_only=True):
+    """While an alert that matches `source_matchers` fires, those that match `target_matchers`
+    and have the same `equal` labels are muted. A missing label counts as an empty one."""
+
+    source_matchers: tuple[str, ...]
+    target_matchers: tuple[str, ...]
+    equal: tuple[str, ...] = ()
+
+
+class RateLimitPolicy(_Policy, frozen=True, kw_only=True):
+    """At most `count` messages in any `per_ms`, for each channel; the rest goes into a digest."""
+
+    count: Annotated[int, Meta(ge=1, le=1000)]
+    per_ms: PositiveMillis
+
+
+class EscalationStepPolicy(_Policy, frozen=True, kw_only=True):
+    """`after_ms` since the escalation began, all of `channels` are told."""
+
+    after_ms: Millis = 0
+    channels: tuple[Name, ...]
+
+
+class EscalationPolicy(_Policy, frozen=True, kw_only=True):
+    """Alerts that match climb the steps until they are acknowledged or resolved, whatever the
+    routes say. The steps begin again `repeat_ms` after the last one; 0 is never."""
+
+    matchers: tuple[str, ...]
+    steps: tuple[EscalationStepPolicy, ...]
+    repeat_ms: Millis = 0
+
+
+def _rate_limits() -> dict[Level, RateLimitPolicy]:
+    return {
+        "critical": RateLimitPolicy(count=5, per_ms=300_000),
+        "error": RateLimitPolicy(count=10, per_ms=900_000),
+        "warning": RateLimitPolicy(count=20, per_ms=3_600_000),
+    }
+
+
+class NotificationPolicy(_Policy, frozen=True, kw_only=True):
+    """N2 to N6: who is told what, and when. Levels without a rate limit have none; left out, they
+    are critical 5 in 5 min, error 10 in 15 min, warning 20 in an hour."""
+
+    resolve_timeout_ms: PositiveMillis = 300_000
+    """What names no incident counts as resolved when it was not told again for this long."""
+    route: NotifyRoutePolicy = NotifyRoutePolicy()
+    receivers: dict[Name, ReceiverPolicy] = {}
+    inhibit_rules: tuple[InhibitRulePolicy, ...] = ()
+    escalations: dict[Name, EscalationPolicy] = {}
+    rate_limits: dict[Level, RateLimitPolicy] = msgspec.field(default_factory=_rate_limits)
 
 
 def weights(*values: float) -> SeverityWeights:
@@ -363,6 +448,7 @@ class Topology(_Policy, frozen=True, kw_only=True):
     record: RecordPolicy = RecordPolicy()
     retention: RetentionPolicy = RetentionPolicy()
     channels: dict[Name, ChannelPolicy] = {}
+    notification: NotificationPolicy = NotificationPolicy()
 
     def topic(self, role: TopicRole) -> str:
         """The name of the topic that plays `role`."""

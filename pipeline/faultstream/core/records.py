@@ -214,6 +214,10 @@ class Notification(Record, kw_only=True):
     reason: str = ""
     created_at_ms: int
     experiment_id: str = ""
+    status: Literal["firing", "resolved"] = "firing"
+    """`resolved`: what was told before about its incident, or else its group, is over."""
+    labels: dict[str, str] = {}
+    """What matchers see beside environment, group, level, title and incident_id."""
 
 
 class Control(Record, kw_only=True):

@@ -1,0 +1,1 @@
+"""Who is told what, and when: routing, grouping, inhibition, silences, escalation, limits."""
