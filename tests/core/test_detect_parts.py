@@ -170,3 +170,12 @@ def test_suggested_actions_and_layer() -> None:
     assert opened[0].suggested_actions == ["retry", "circuit_break", "fallback"]
     assert opened[0].layer == "core"
     assert opened[0].first_at_ms == T0
+
+
+def test_recurring_is_about_a_group() -> None:
+    """When a pattern of the whole service closes, nothing recurs that has no fingerprint."""
+    seen = [
+        (event(n * 500, f"e{n}"), group("abcd"[n % 4])) for n in range(160) if n < 20 or n > 130
+    ]
+    told = run(making.topology(detectors={"quiet_ms": 5_000, "burst": {"history": 2}}), seen)
+    assert all(one.fingerprint for one in told if one.kind == "recurring")

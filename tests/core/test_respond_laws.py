@@ -57,6 +57,7 @@ class Responding(RuleBasedStateMachine):
         self.commands: list[RecoveryCommand] = []
         self.last: dict[str, Incident] = {}
         self.sent: dict[str, list[int]] = defaultdict(list)
+        self.own: dict[str, int] = {}
         self.results = 0
         self.before = 0
 
@@ -79,6 +80,8 @@ class Responding(RuleBasedStateMachine):
                 self.check_command(x)
             elif isinstance(x, Incident):
                 self.check_incident(x)
+            elif isinstance(x, Pattern):
+                self.check_pattern(x)
             else:
                 assert not x.experiment_id
                 assert x.incident_id in self.last
@@ -105,6 +108,15 @@ class Responding(RuleBasedStateMachine):
             if one.strategy == x.strategy and one.target.service == x.target.service:
                 assert self.now - one.issued_at_ms >= policy.cooldown_ms
         self.commands.append(x)
+
+    def check_pattern(self, x: Pattern) -> None:
+        """Revisions grow by one from 1; told again as input, it changes nothing."""
+        assert x.revision == self.own.get(x.pattern_id, 0) + 1
+        self.own[x.pattern_id] = x.revision
+        assert x.kind in {"cascade", "correlation", "recovery_loop"}
+        before = self.respond.save(self.state)
+        assert self.respond.step(self.state, x, self.now) == []
+        assert self.respond.save(self.state) == before
 
     def check_incident(self, x: Incident) -> None:
         """Revisions grow by one; what is over stays over."""

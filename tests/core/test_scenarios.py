@@ -108,6 +108,8 @@ class World:
             self.records.append(made)
             if isinstance(made, RecoveryCommand):
                 self.execute(made, now)
+            elif isinstance(made, Pattern):
+                self.later(now + STEP_MS, made)
 
     def execute(self, command: RecoveryCommand, now: int) -> None:
         """Executors answer as the scenario says; without an answer there is none."""

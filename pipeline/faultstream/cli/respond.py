@@ -33,7 +33,7 @@ Given = Pattern | RecoveryResult | Control
 def command(file: IO[bytes], output: IO[bytes], topology_file: Path | None) -> None:
     """Say what would be commanded: Patterns and RecoveryResults in, one object a line out.
 
-    Each output has a `type`: incident, command or notification. The clock is that of the
+    Each output has a `type`: incident, command, pattern or notification. The clock is that of the
     records, which are put in order of their time; deadlines pass once a second between them.
     Nothing is sent anywhere. Bad lines are told on standard error; then the exit code is 1.
 
@@ -84,6 +84,8 @@ def type_of(made: Record) -> str:
     """The `type` of an output."""
     if isinstance(made, Incident):
         return "incident"
+    if isinstance(made, Pattern):
+        return "pattern"
     return "command" if isinstance(made, RecoveryCommand) else "notification"
 
 

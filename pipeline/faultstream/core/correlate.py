@@ -1,7 +1,8 @@
 """Correlate: to which open incident a pattern belongs.
 
 The same service with the same fingerprint, or with the same category, or as a whole; else a
-service that depends, directly or not, on the service of an incident. An incident that waits for
+service that depends, directly or not, on the service of an incident, or is in a cascade with it
+as root. An incident that waits for
 a person takes in only its own service's fingerprint or whole; one that is over takes nothing
 in: a fault that comes back is a new incident.
 """
@@ -18,6 +19,9 @@ def correlate(topology: Topology, state: EnvironmentState, pattern: Pattern) -> 
     """
     best: tuple[int, str, Case] | None = None
     upstream = dependencies(topology, pattern.service)
+    for own in state.own.values():
+        if own.pattern.kind == "cascade" and pattern.service in own.pattern.affected.services:
+            upstream.setdefault(own.pattern.root, 5)
     for incident_id, case in state.cases.items():
         if case.incident.experiment_id != pattern.experiment_id:
             continue

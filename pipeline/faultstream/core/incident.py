@@ -8,6 +8,7 @@ from typing import Final, Literal
 import msgspec
 
 from faultstream.core.records import Control, Incident, Outcome, Pattern, RecoveryCommand
+from faultstream.core.severity import Severity
 
 MAX_CASES: Final = 2_000
 MAX_FINISHED: Final = 500
@@ -88,6 +89,34 @@ class Remembered(msgspec.Struct, array_like=True):
     until_ms: int
 
 
+class Rise(msgspec.Struct, kw_only=True):
+    """A service in which something began at `onset_ms` and lasts: its open patterns' counts."""
+
+    service: str
+    layer: str
+    experiment_id: str
+    onset_ms: int
+    patterns: dict[str, int]
+    severity: Severity
+    category: str
+    error_type: str
+    evidence: list[str]
+
+
+class Link(msgspec.Struct, array_like=True):
+    """How often one service rose shortly after another, and the sum of the lags."""
+
+    count: int = 0
+    lag_ms: int = 0
+
+
+class Own(msgspec.Struct, kw_only=True):
+    """A pattern that response itself found, as last told; a loop's belongs to an incident."""
+
+    pattern: Pattern
+    incident_id: str = ""
+
+
 class EnvironmentState(msgspec.Struct, kw_only=True):
     """All that response remembers of one environment."""
 
@@ -105,6 +134,13 @@ class EnvironmentState(msgspec.Struct, kw_only=True):
     cooldowns: dict[str, int] = {}
     controls: dict[str, Control] = {}
     overflow: int = 0
+    rises: dict[str, Rise] = {}
+    onsets: list[tuple[int, str, str]] = []
+    starts: dict[str, int] = {}
+    links: dict[str, Link] = {}
+    own: dict[str, Own] = {}
+    cascades: int = 0
+    returns: dict[str, list[int]] = {}
 
 
 _encode: Final = msgspec.msgpack.Encoder().encode

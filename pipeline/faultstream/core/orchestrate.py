@@ -35,19 +35,20 @@ from faultstream.core.strategy import complete
 GRACE_MS: Final = 1_000
 """After a first failure, other instances have this long to do better."""
 
-Output = Incident | RecoveryCommand | Notification
+Output = Incident | RecoveryCommand | Notification | Pattern
 
 
 class Turn:
     """One step: the state it works on and what it has said so far."""
 
-    __slots__ = ("commands", "notices", "state", "topology", "touched")
+    __slots__ = ("commands", "notices", "patterns", "state", "topology", "touched")
 
     def __init__(self, topology: Topology, state: EnvironmentState) -> None:
         self.topology = topology
         self.state = state
         self.commands: list[RecoveryCommand] = []
         self.notices: list[Notification] = []
+        self.patterns: list[Pattern] = []
         self.touched: dict[str, Case] = {}
 
     @property

@@ -5,9 +5,9 @@ repeated from a saved state: ids are derived, so the same inputs give the same r
 byte. A repeated pattern revision or result changes nothing.
 """
 
-from faultstream.core import verify
+from faultstream.core import cascade, loop, verify
 from faultstream.core.correlate import correlate
-from faultstream.core.escalate import weigh
+from faultstream.core.gather import gather, reweigh
 from faultstream.core.ids import derive
 from faultstream.core.incident import (
     MAX_CASES,
@@ -51,7 +51,7 @@ class Respond:
         return EnvironmentState(environment=environment)
 
     def step(self, state: EnvironmentState, given: Input, now_ms: int) -> list[Output]:
-        """What follows from one input; commands first, then incidents, then notifications.
+        """What follows from one input; commands first, then incidents, patterns, notifications.
 
         `now_ms` is the wall clock, or the records' own time in a replay; it never goes back.
         """
@@ -68,7 +68,11 @@ class Respond:
             state.now_ms = max(state.now_ms, given.now_ms)
             self._look(turn)
             forget(state, self._topology.guards.attempts_window_ms)
-        return [*turn.commands, *self._incidents(turn), *turn.notices]
+            loop.forget(self._topology, state)
+        if state.own:
+            gather(turn)
+            turn.patterns += loop.ended(state)
+        return [*turn.commands, *self._incidents(turn), *turn.patterns, *turn.notices]
 
     def wants_tick(self, state: EnvironmentState) -> bool:
         """Whether time alone may change something."""
@@ -84,11 +88,14 @@ class Respond:
 
     def _pattern(self, turn: Turn, pattern: Pattern) -> None:
         state, pattern_id = turn.state, pattern.pattern_id
+        if pattern_id in state.own:
+            return
         known = state.sights.get(pattern_id)
         gone = state.gone.get(pattern_id)
         told = max(known.pattern.revision if known else 0, gone.revision if gone else 0)
         if pattern.revision <= told:
             return
+        turn.patterns += cascade.heed(self._topology, state, pattern)
         if pattern.state == "closed":
             state.gone[pattern_id] = Remembered(pattern.revision, turn.now_ms + MEMORY_MS)
             if known is not None:
@@ -108,15 +115,9 @@ class Respond:
     def _news(self, turn: Turn, case: Case) -> None:
         """A pattern of the case has changed."""
         case.news_ms = turn.now_ms
-        self._weigh(turn, case)
+        reweigh(turn, case)
         if watch(turn, case, news=True):
             self._cured(turn, case)
-
-    def _weigh(self, turn: Turn, case: Case) -> None:
-        severity = weigh(self._topology, case, patterns_of(turn.state, case))
-        if severity != case.incident.severity:
-            case.incident.severity = severity
-            turn.touch(case)
 
     def _place(self, turn: Turn, pattern: Pattern) -> None:
         """Puts a pattern into an open incident, or opens one for it."""
@@ -141,9 +142,16 @@ class Respond:
             self._news(turn, case)
             return
         case = self._open(turn, pattern)
-        self._weigh(turn, case)
+        reweigh(turn, case)
         turn.tell(case, "info", f"{pattern.service}: {pattern.kind} errors", pattern.reason)
-        proceed(turn, case)
+        times = loop.looping(self._topology, state, case)
+        if times:
+            turn.patterns.append(loop.told(self._topology, state, case, pattern))
+            reason = f"recovery loop: it came back {times} times after recovery"
+            turn.set(case, "escalated", reason)
+            turn.tell(case, "critical", f"{case.service}: recovery does not last", reason)
+        else:
+            proceed(turn, case)
         self._detach(turn, case)
 
     def _open(self, turn: Turn, pattern: Pattern) -> Case:
@@ -216,6 +224,7 @@ class Respond:
         bar = verify.bar(self._topology, attempt) if attempt is not None else 0.0
         for pattern in patterns_of(turn.state, case, case.service):
             turn.state.sights[pattern.pattern_id].bar = bar
+        loop.note(turn.state, case)
         self._archive(turn, case)
         self._detach(turn, case)
 

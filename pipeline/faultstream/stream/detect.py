@@ -95,7 +95,9 @@ class DetectStage:
                 duplicate += 1
                 continue
             try:
-                record_ms = min(record.timestamp, latest_ms)
+                record_ms = record.timestamp
+                if record_ms > latest_ms:  # noqa: PLR1730 - a call for every record costs
+                    record_ms = latest_ms
                 event = admit(record.value, timestamp_ms=record_ms)
                 name = (event.environment, event.service)
                 cell = by_name.get(name)
@@ -148,7 +150,7 @@ class DetectStage:
 
     def _judge(self, cell: _Cell, watermark_ms: int, effects: Effects) -> None:
         for pattern in self._detect.judge(cell.state, watermark_ms):
-            effects.outputs.append(_output(pattern))
+            effects.outputs.append(pattern_output(pattern))
 
     def eager(self) -> bool:
         """Never: once a second is enough."""
@@ -175,7 +177,8 @@ class DetectStage:
         return len(self._cells)
 
 
-def _output(pattern: Pattern) -> Output:
+def pattern_output(pattern: Pattern) -> Output:
+    """A pattern as a record of the patterns topic."""
     record_id = f"{pattern.pattern_id}:{pattern.revision}"
     headers: list[Any] = wire.headers(pattern, record_id, pattern.detected_at_ms)
     return Output("patterns", pattern.environment.encode(), wire.encode(pattern), headers)

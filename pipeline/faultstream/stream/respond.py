@@ -1,4 +1,5 @@
-"""respond: patterns, results and controls in; incidents, signed commands, notifications out.
+"""respond: patterns, results and controls in; incidents, signed commands, notifications out,
+and patterns across services, which come back as input and change nothing.
 
 One state per environment; patterns and results of an environment share a partition number. The
 clock of decisions is the wall clock, handed in. Outputs may repeat after a crash, with the same
@@ -24,10 +25,11 @@ from faultstream.core.records import (
 )
 from faultstream.core.respond import EnvironmentState, Respond, Tick
 from faultstream.stream.cells import Cell, Cells
+from faultstream.stream.detect import pattern_output
 from faultstream.stream.stage import Effects, Output, Refusal, Rows, Source
 from faultstream.transport.reading import RawRecord
 
-_Out = Incident | RecoveryCommand | Notification
+_Out = Incident | RecoveryCommand | Notification | Pattern
 
 
 class RespondStage:
@@ -151,6 +153,8 @@ class RespondStage:
             record_id = f"{out.incident_id}:{out.revision}"
             headers = wire.headers(out, record_id, out.updated_at_ms)
             return Output("incidents", out.environment.encode(), value, headers)
+        if isinstance(out, Pattern):
+            return pattern_output(out)
         headers = wire.headers(out, out.notification_id, out.created_at_ms)
         return Output("notifications", out.environment.encode(), value, headers)
 

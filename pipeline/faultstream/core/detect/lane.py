@@ -163,7 +163,8 @@ class Judge:
         del lane.episodes[episode.kind][episode.key]
         lane.ended[f"{episode.kind}/{episode.key}"] = episode.last_ms // self._slot_ms
         told = lane.published[episode.kind].pop(episode.key)
-        lane.dirty.add(episode.key)
+        if episode.key:
+            lane.dirty.add(episode.key)
         lane.dirty_from = -FAR
         out.append(self._telling.closed(state, lane, episode, told))
 
