@@ -33,6 +33,12 @@ def mark(exc: BaseException) -> None:
         scope = scope.parent
 
 
+def seen_here(exc: BaseException) -> bool:
+    """Whether `exc` was reported since the innermost capture around here was entered."""
+    scope = _scope.get()
+    return scope is not None and scope.seen is exc
+
+
 class Report(Protocol):
     """What a capture calls: reports the exception, never raises."""
 

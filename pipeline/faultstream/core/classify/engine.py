@@ -16,27 +16,13 @@ from faultstream.core.event import ErrorEvent
 from faultstream.core.group import Category, Domain, Verdict
 from faultstream.core.policy import Topology
 from faultstream.core.severity import RANK, Severity, shifted
+from faultstream.core.status import BY_CATEGORY
 from faultstream.core.template import template
 
 DOMAINS: Final[dict[Category, Domain]] = {
     "business": "business",
     "validation": "business",
     "security": "security",
-}
-HTTP: Final[dict[str, int]] = {
-    "network": 502,
-    "timeout": 504,
-    "database": 500,
-    "resource": 503,
-    "dependency": 502,
-    "rate_limit": 429,
-    "configuration": 500,
-    "serialization": 400,
-    "validation": 400,
-    "security": 401,
-    "business": 409,
-    "code": 500,
-    "system": 500,
 }
 # How often each kind of evidence was right, rounded down: listed names on the labelled set, all
 # others where whole libraries were left out; benchmarks/quality/classification.py counts them.
@@ -94,7 +80,7 @@ class Classifier:
         else:
             severity = self._adjusted(severity, event)
         transient = spec.transient if event.recoverable is None else event.recoverable
-        http = spec.http if spec.http and category == spec.category else HTTP[category]
+        http = spec.http if spec.http and category == spec.category else BY_CATEGORY[category]
         return Verdict(
             domain=DOMAINS.get(category, "technical"),
             category=category,

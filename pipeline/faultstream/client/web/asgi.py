@@ -1,0 +1,89 @@
+"""ASGI: Starlette, FastAPI, Litestar, Quart and others."""
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import TYPE_CHECKING, Any
+
+from faultstream.client.about import reported
+from faultstream.client.context import within
+from faultstream.client.web.answer import answer
+from faultstream.client.web.request import Request, plain
+
+if TYPE_CHECKING:
+    from faultstream.client.reporter import Reporter
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+class AsgiMiddleware:
+    """Reports what an application raises, answers where nothing was sent yet, and raises it on.
+
+    Raised on, so that the server logs it as before. In Starlette and FastAPI add it with
+    `add_middleware(AsgiMiddleware, reporter=reporter)`. Every event of a request, from wherever it
+    is reported, carries request id, method and route, traceparent and user.
+    """
+
+    def __init__(
+        self,
+        app: App,
+        reporter: "Reporter",
+        *,
+        respond: bool = True,
+        user: Callable[[Scope], str] | None = None,
+    ) -> None:
+        """`respond` False leaves the answer to others. `user` gives an id, or an empty string."""
+        self._app = app
+        self._reporter = reporter
+        self._respond = respond
+        self._user = user
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One connection."""
+        if scope["type"] not in {"http", "websocket"}:
+            await self._app(scope, receive, send)
+            return
+        user = self._user
+        request = Request(
+            self._reporter,
+            scope.get("method", "WEBSOCKET"),
+            _headers(scope),
+            route=lambda: _route(scope),
+            user=None if user is None else lambda: user(scope),
+        )
+        begun = False
+
+        async def sending(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        with within(request.details):
+            try:
+                async with request.capture():
+                    await self._app(scope, receive, sending)
+            except Exception as exc:
+                if self._respond and not begun and scope["type"] == "http":
+                    told = answer(exc, reported(exc), request_id=request.id)
+                    headers = [(name.encode(), text.encode()) for name, text in told.headers]
+                    await send({"type": "http.response.start", "status": told.status,
+                                "headers": headers})  # fmt: skip
+                    await send({"type": "http.response.body", "body": told.body})
+                raise
+
+
+def _headers(scope: Scope) -> dict[str, str]:
+    wanted = {b"x-request-id", b"traceparent"}
+    return {
+        name.decode("latin-1"): value.decode("latin-1")
+        for name, value in scope.get("headers", ())
+        if name in wanted
+    }
+
+
+def _route(scope: Scope) -> str:
+    """The route's template where the framework tells, else the path without its changing parts."""
+    template = getattr(scope.get("route"), "path", "")
+    return str(template) if template else plain(str(scope.get("path", "")))
