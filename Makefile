@@ -8,6 +8,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input install --quiet --no-compile --progress-bar off
+# Bytecode for every process to come, also where PYTHONDONTWRITEBYTECODE is set: without it each
+# worker spends a second or more on compiling. pandas comes along with chDB and is never imported.
+COMPILE := $(BIN)/python -m compileall -q -j 0 -x '/(pandas|pip|setuptools|tests?|testing)/' $(VENV)/lib pipeline >/dev/null 2>&1 || true
 # The first Python that really runs and can make environments (a shim may exist and not run).
 FIND_PYTHON = for p in $(PYTHON) python3.13 python3.12 python3.11 python3; do \
 	if "$$p" -c 'import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' \
@@ -53,10 +56,12 @@ $(VENV)/run.stamp: constraints/run.txt pyproject.toml | $(VENV)/made.stamp
 	@echo "installing what the pipeline needs (a minute when nothing is cached)"
 	@$(PIP) --require-hashes --only-binary :all: --requirement constraints/run.txt
 	@$(PIP) --no-deps --no-build-isolation --editable .
+	@$(COMPILE)
 	@touch $@
 
 $(VENV)/dev.stamp: constraints/dev.txt pyproject.toml | $(VENV)/made.stamp
 	@echo "installing what the tests need (a minute when nothing is cached)"
 	@$(PIP) --require-hashes --only-binary :all: --requirement constraints/dev.txt
 	@$(PIP) --no-deps --no-build-isolation --editable .
+	@$(COMPILE)
 	@touch $@ $(VENV)/run.stamp
