@@ -15,7 +15,7 @@ from faultstream.cli.simulate import command
 def main() -> None:
     seeds = sys.argv[2] if sys.argv[1:2] == ["--seeds"] else "101..104"
     for name in ("zoo", "busy-day"):
-        command.main([name, "--score", "--seeds", seeds], standalone_mode=False)
+        command.main([name, "--score", "--seeds", seeds, "--jobs", "2"], standalone_mode=False)
         print()
 
 

@@ -146,6 +146,10 @@ def test_command() -> None:
         assert sum(one["service"] == "web" for one in events) > truth["events"]
         result = runner.invoke(command, ["small.yaml", "--score", "--json"])
         assert wire.loads(result.output)["recall"] == 1.0
+        one = runner.invoke(command, ["small.yaml", "--score", "--seeds", "1..2"])
+        two = runner.invoke(command, ["small.yaml", "--score", "--seeds", "1..2", "--jobs", "2"])
+        assert one.stdout == two.stdout
+        assert "seed 2: 1 of 1 found" in two.stderr
 
 
 def test_command_refuses() -> None:

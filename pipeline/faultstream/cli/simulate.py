@@ -1,7 +1,10 @@
 """`faultstream simulate`: labelled fleets, and how well detection finds what was planted."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Final
 
@@ -56,6 +59,10 @@ class Seeds(click.ParamType):
 @click.option("--score", is_flag=True, help="Say what detection finds of what was planted.")
 @click.option("--json", "as_json", is_flag=True, help="The score as JSON.")
 @click.option("--blind", is_flag=True, help="Do not tell detection the fleet's dependencies.")
+@click.option(
+    "-j", "--jobs", type=click.IntRange(1, 64), default=1, show_default=True,
+    help="Processes that share a range of seeds when scoring.",
+)  # fmt: skip
 @click.option("--min-recall", type=click.FloatRange(0, 1), help="Exit with 1 below this recall.")
 @click.option("--list", "listed", is_flag=True, help="List the scenarios in the package.")
 @offline.topology
@@ -68,6 +75,7 @@ def command(
     score: bool,
     as_json: bool,
     blind: bool,
+    jobs: int,
     min_recall: float | None,
     listed: bool,
 ) -> None:
@@ -91,26 +99,43 @@ def command(
         raise click.UsageError("Nothing to do: give --out FOLDER, --score, or both.")
     found = load(scenario)
     topology = offline.load_topology(topology_file)
-    tally = Tally()
-    for run in _runs(found, seeds):
-        if out is not None:
-            _write(run, out if len(seeds) == 1 else out / str(run.seed))
-        if score:
-            tally.add(play(run, topology if blind else _informed(topology, run)))
+    if out is not None:
+        for seed in seeds:
+            _write(Run(found, seed), out if len(seeds) == 1 else out / str(seed))
     if score:
+        tally = _scored(found, topology, seeds, blind=blind, jobs=jobs)
         _say(found, tally, as_json=as_json)
         recall = figures(tally)["recall"]
         if min_recall is not None and recall is not None and recall < min_recall:
             raise click.exceptions.Exit(1)
 
 
-def _runs(scenario: Scenario, seeds: range) -> Iterator[Run]:
-    for seed in seeds:
-        yield Run(scenario, seed)
+def _scored(
+    scenario: Scenario, topology: Topology, seeds: range, *, blind: bool, jobs: int
+) -> Tally:
+    """All seeds together; of more than one it is told how each went."""
+    tally = Tally()
+    work = partial(_score, scenario, topology, blind)
+    for seed, one in zip(seeds, _each(work, seeds, jobs), strict=True):
+        tally.add(one)
+        if len(seeds) > 1:
+            right = sum(not hit.missing for hit in one.hits)
+            click.echo(f"seed {seed}: {right} of {len(one.hits)} found", err=True)
+    return tally
 
 
-def _informed(topology: Topology, run: Run) -> Topology:
-    return told(topology, run.fleet.values())
+def _each(work: Callable[[int], Tally], seeds: range, jobs: int) -> Iterator[Tally]:
+    """The tally of each seed, in order."""
+    if jobs == 1 or len(seeds) == 1:
+        yield from map(work, seeds)
+        return
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        yield from pool.map(work, seeds)
+
+
+def _score(scenario: Scenario, topology: Topology, blind: bool, seed: int) -> Tally:
+    run = Run(scenario, seed)
+    return play(run, topology if blind else told(topology, run.fleet.values()))
 
 
 def _write(run: Run, folder: Path) -> None:

@@ -53,10 +53,10 @@ def _found(found: dict[str, Any]) -> Iterator[str]:
 
 
 def _opened(found: dict[str, Any]) -> Iterator[str]:
-    false = found["false_episodes"]
-    yield f"{'episodes':<20} {'all':>9} {'false':>7}  ({found['withdrawn']} more withdrawn)"
+    false, cold = found["false_episodes"], found["false_in_first_hour"]
+    yield f"{'episodes':<20} {'all':>9} {'false':>7} {'1st hour':>9}  ({found['withdrawn']} more withdrawn)"
     for kind, count in found["episodes"].items():
-        yield f"{kind:<20} {count:>9} {false.get(kind, 0):>7}"
+        yield f"{kind:<20} {count:>9} {false.get(kind, 0):>7} {cold.get(kind, 0):>9}"
     yield ""
     yield f"false episodes{_share(found['false_ratio']):>38}"
     yield f"the same, leaving out ordinary ones{_share(found['false_ratio_without_ordinary']):>17}"

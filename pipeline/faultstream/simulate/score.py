@@ -22,6 +22,9 @@ from faultstream.simulate.replay import Replay, Told
 
 BEFORE_MS: Final = 60_000
 AFTER_MS: Final = 120_000
+COLD_MS: Final = 3_600_000
+"""A run begins with detectors that know nothing of the fleet; false episodes of this first part
+are counted apart too."""
 _SEVERAL: Final = frozenset({"cascade", "correlation", "sequence"})
 
 
@@ -43,8 +46,9 @@ class Hit(msgspec.Struct, kw_only=True):
 
 
 class Wrong(msgspec.Struct, kw_only=True):
-    """An episode without an incident."""
+    """An episode without an incident, `into_ms` after the run began."""
 
+    into_ms: int
     seed: int
     kind: str
     service: str
@@ -131,7 +135,7 @@ def score(run: Run, watch: Watch, told: Iterable[Told]) -> Tally:
         if pattern.kind == "recurring":
             tally.ordinary[pattern.kind] += 1
         else:
-            tally.wrong.append(_wrong(run.seed, pattern))
+            tally.wrong.append(_wrong(run, pattern))
     return tally
 
 
@@ -164,9 +168,10 @@ def _owners(truths: list[Truth], watch: Watch, pattern: Pattern) -> list[int]:
     return sorted(by_event | overlap)
 
 
-def _wrong(seed: int, pattern: Pattern) -> Wrong:
+def _wrong(run: Run, pattern: Pattern) -> Wrong:
     return Wrong(
-        seed=seed,
+        into_ms=pattern.first_at_ms - run.start_ms,
+        seed=run.seed,
         kind=pattern.kind,
         service=pattern.service,
         error_type=pattern.error_type,
@@ -205,6 +210,7 @@ def figures(tally: Tally) -> dict[str, Any]:
         }
     episodes = sum(tally.episodes.values())
     wrong = Counter(one.kind for one in tally.wrong)
+    cold = Counter(one.kind for one in tally.wrong if one.into_ms < COLD_MS)
     quick = [hit.after_ms for hit in hits if hit.after_ms is not None and not hit.truth.slow]
     critical = [hit.after_ms for hit in hits if hit.after_ms is not None and hit.truth.critical]
     rooted = [hit for hit in hits if "cascade" in hit.truth.must]
@@ -223,6 +229,7 @@ def figures(tally: Tally) -> dict[str, Any]:
         "incidents_opened_by": dict(sorted(tally.incidents.items())),
         "commands": tally.commands,
         "false_episodes": dict(sorted(wrong.items())),
+        "false_in_first_hour": dict(sorted(cold.items())),
         "ordinary_recurring": sum(tally.ordinary.values()),
         "false_ratio": _ratio(len(tally.wrong), episodes),
         "false_ratio_without_ordinary": _ratio(
