@@ -4,8 +4,9 @@ from faultstream.client import backoff
 from faultstream.client.about import describe
 from faultstream.client.breaker import BreakerState, CallNotPermittedError, CircuitBreaker
 from faultstream.client.bulkhead import Bulkhead, BulkheadFullError
-from faultstream.client.compose import resilient
+from faultstream.client.compose import Operation, operations, resilient
 from faultstream.client.context import context
+from faultstream.client.degradation import Degradation
 from faultstream.client.event import Details
 from faultstream.client.executor import Executor, ExecutorStats
 from faultstream.client.fallback import Fallback
@@ -14,25 +15,29 @@ from faultstream.client.handler import Outcome
 from faultstream.client.pool import PoolTimeoutError, ResourcePool
 from faultstream.client.reporter import Reporter, Stats
 from faultstream.client.retry import Retry
+from faultstream.client.rollback import RollbackStack
 from faultstream.client.setting import JournalInUseError
 from faultstream.client.steer import steer
 from faultstream.client.throttle import RateLimiter, RequestNotPermittedError
-from faultstream.client.timeout import CallTimeoutError, Timeout
+from faultstream.client.timeout import AdaptiveTimeout, CallTimeoutError, Timeout
 from faultstream.core.records import RecoveryCommand
 
 __all__ = [
+    "AdaptiveTimeout",
     "BreakerState",
     "Bulkhead",
     "BulkheadFullError",
     "CallNotPermittedError",
     "CallTimeoutError",
     "CircuitBreaker",
+    "Degradation",
     "Details",
     "Executor",
     "ExecutorStats",
     "Fallback",
     "FaultError",
     "JournalInUseError",
+    "Operation",
     "Outcome",
     "PoolTimeoutError",
     "RateLimiter",
@@ -42,11 +47,13 @@ __all__ = [
     "RequestNotPermittedError",
     "ResourcePool",
     "Retry",
+    "RollbackStack",
     "Stats",
     "Timeout",
     "backoff",
     "context",
     "describe",
+    "operations",
     "resilient",
     "steer",
 ]

@@ -5,15 +5,18 @@ retry: a fallback inside would hide failures from the retry, a retry inside woul
 the breaker.
 """
 
-from collections.abc import Callable
-from typing import Any, ParamSpec, TypeVar
+from collections.abc import Callable, Mapping
+from typing import Any, Final, ParamSpec, TypeVar
 
+from faultstream.client.backoff import Backoff, exponential, jittered, named
 from faultstream.client.breaker import CircuitBreaker
 from faultstream.client.bulkhead import Bulkhead
+from faultstream.client.executor import Executor
 from faultstream.client.fallback import Fallback
 from faultstream.client.retry import Retry
+from faultstream.client.steer import steer
 from faultstream.client.throttle import RateLimiter
-from faultstream.client.timeout import Timeout
+from faultstream.client.timeout import AdaptiveTimeout, Timeout
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -37,3 +40,127 @@ def resilient(
         return function
 
     return decorate
+
+
+class Operation:
+    """The primitives of one operation, and a decorator that puts them around its function."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        fallback: Fallback[Any] | None = None,
+        retry: Retry | None = None,
+        throttle: RateLimiter | None = None,
+        breaker: CircuitBreaker | None = None,
+        timeout: Timeout | None = None,
+        bulkhead: Bulkhead | None = None,
+    ) -> None:
+        self.name = name
+        self.fallback = fallback
+        self.retry = retry
+        self.throttle = throttle
+        self.breaker = breaker
+        self.timeout = timeout
+        self.bulkhead = bulkhead
+
+    def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
+        """Decorate a function or coroutine function."""
+        return resilient(
+            fallback=self.fallback,
+            retry=self.retry,
+            throttle=self.throttle,
+            breaker=self.breaker,
+            timeout=self.timeout,
+            bulkhead=self.bulkhead,
+        )(function)
+
+
+class Operations(dict[str, Operation]):
+    """Operations by name."""
+
+    def steer(self, executor: Executor) -> None:
+        """Let commands change them all; a command's `name` picks those of one operation."""
+
+        def given(kind: str) -> Any:
+            return [one for each in self.values() if (one := getattr(each, kind)) is not None]
+
+        kinds = ("breaker", "timeout", "fallback", "retry", "throttle")
+        steer(executor, **{kind: found for kind in kinds if (found := given(kind))})
+
+
+def operations(
+    config: Mapping[str, Mapping[str, Any]],
+    *,
+    functions: Mapping[str, Callable[..., Any]] | None = None,
+) -> Operations:
+    """Operations from what a YAML or JSON file says of them.
+
+        charge:
+          retry: {max_attempts: 3, backoff: fibonacci, delay_ms: 200}
+          breaker: {window_size: 20, minimum_calls: 10}
+          timeout: {ms: 2000}                 # or {adaptive: true, min_ms: 50, max_ms: 5000}
+          bulkhead: {max_concurrent_calls: 10}
+          throttle: {per_minute: 600, burst: 20}
+          fallback: {use: [from_cache], value: null, cache_ms: 60000}
+
+    The settings are those of the classes; each primitive is called like its operation. `use` names
+    `functions`; `value` is a fixed answer after them. Order in the file means nothing.
+
+    Raises:
+        ValueError: something unknown or out of bounds; the message begins with its path.
+    """
+    made = Operations()
+    for name, parts in config.items():
+        built: dict[str, Any] = {}
+        for part, settings in parts.items():
+            if part not in _PARTS:
+                raise ValueError(f"{name}.{part}: expected one of {', '.join(_PARTS)}")
+            if not isinstance(settings, Mapping):
+                raise ValueError(f"{name}.{part}: expected settings, got {settings!r}")  # noqa: TRY004
+            try:
+                built[part] = _PARTS[part](name, dict(settings), functions or {})
+            except (TypeError, ValueError) as exc:
+                text = str(exc).partition("__init__() ")[2] or str(exc)
+                raise ValueError(f"{name}.{part}: {text}") from exc
+        made[name] = Operation(name, **built)
+    return made
+
+
+_Functions = Mapping[str, Callable[..., Any]]
+
+
+def _fallback(name: str, settings: dict[str, Any], functions: _Functions) -> Fallback[Any]:
+    chosen = []
+    for used in settings.pop("use", ()):
+        if used not in functions:
+            raise ValueError(f"use: no function is called {used!r}")
+        chosen.append(functions[used])
+    if "value" in settings:
+        value = settings.pop("value")
+        chosen.append(lambda *_, **__: value)
+    return Fallback(*chosen, name=name, **settings)
+
+
+def _retry(name: str, settings: dict[str, Any], _: _Functions) -> Retry:
+    delay_ms = float(settings.pop("delay_ms", 500))
+    kind = settings.pop("backoff", None)
+    backoff: Backoff = named(str(kind), delay_ms) if kind else exponential(delay_ms)
+    jitter = float(settings.pop("jitter_ratio", 0.5))
+    return Retry(name, backoff=jittered(backoff, jitter) if jitter else backoff, **settings)
+
+
+def _timeout(name: str, settings: dict[str, Any], _: _Functions) -> Timeout:
+    if settings.pop("adaptive", False):
+        return AdaptiveTimeout(name=name, **settings)
+    return Timeout(name=name, **settings)
+
+
+_PARTS: Final[dict[str, Callable[[str, dict[str, Any], _Functions], object]]] = {
+    "fallback": _fallback,
+    "retry": _retry,
+    "throttle": lambda name, settings, _: RateLimiter(name, **settings),
+    "breaker": lambda name, settings, _: CircuitBreaker(name, **settings),
+    "timeout": _timeout,
+    "bulkhead": lambda name, settings, _: Bulkhead(name, **settings),
+}

@@ -99,6 +99,7 @@ class Injection(AbstractContextManager["Injection"]):
         """The error to raise, labelled."""
         if self.error is None:
             return None
+        exc: Exception
         if isinstance(self.error, type):
             exc = self.error(f"injected into {self.target}")
         else:

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from faultstream.client.backoff import jittered, named
 from faultstream.client.breaker import BreakerState, CircuitBreaker
+from faultstream.client.degradation import Degradation
 from faultstream.client.executor import Executor
 from faultstream.client.fallback import Fallback
 from faultstream.client.handler import Outcome
@@ -34,7 +35,7 @@ def steer(
     breaker: CircuitBreaker | Sequence[CircuitBreaker] | None = None,
     pool: ResourcePool[Any] | Sequence[ResourcePool[Any]] | None = None,
     timeout: Timeout | Sequence[Timeout] | None = None,
-    fallback: Fallback[Any] | Sequence[Fallback[Any]] | None = None,
+    fallback: Fallback[Any] | Degradation | Sequence[Fallback[Any] | Degradation] | None = None,
     retry: Retry | Sequence[Retry] | None = None,
     throttle: RateLimiter | Sequence[RateLimiter] | None = None,
     cache: Cache | None = None,
@@ -111,7 +112,11 @@ def _prolong(timeout: Timeout, parameters: dict[str, Any], for_ms: int) -> str:
     return f"{limit_ms} ms"
 
 
-def _fall_back(fallback: Fallback[Any], parameters: dict[str, Any], for_ms: int) -> str:
+def _fall_back(
+    fallback: Fallback[Any] | Degradation, parameters: dict[str, Any], for_ms: int
+) -> str:
+    if isinstance(fallback, Degradation):
+        return f"level {fallback.hold(int(parameters.get('level', 1)), for_ms)}"
     ttl_ms = parameters.get("ttl_ms")
     fallback.force(for_ms, cache_ms=None if ttl_ms is None else int(ttl_ms))
     return "answers otherwise"
@@ -140,7 +145,7 @@ def _let_go(primitive: Any) -> None:
     match primitive:
         case CircuitBreaker() if primitive.state is BreakerState.OPEN:
             primitive.half_open()
-        case ResourcePool() | Fallback():
+        case ResourcePool() | Fallback() | Degradation():
             primitive.let_go()
         case Timeout():
             primitive.limit_ms.let_go()

@@ -1,8 +1,10 @@
 """Timeout: how long a call may take."""
 
 import contextvars
+import math
 import threading
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any, ParamSpec, TypeVar
 
@@ -85,3 +87,79 @@ class Timeout(Decorator):
 
     def _too_long(self) -> CallTimeoutError:
         return CallTimeoutError(f"timeout {self.name or 'unnamed'}: {self.limit_ms.get()} ms")
+
+
+class AdaptiveTimeout(Timeout):
+    """A limit that follows how long calls take: `factor` x their `quantile`, within bounds.
+
+    Until `minimum_calls` have worked it is `max_ms`. A call that ran into the limit counts as one
+    that took that long, so that the limit grows when all calls become slower. Other failures do
+    not count. A command's hold goes before what was learned.
+    """
+
+    def __init__(
+        self,
+        *,
+        min_ms: int = 50,
+        max_ms: int = 10_000,
+        factor: float = 2.0,
+        quantile: float = 0.99,
+        window_size: int = 100,
+        minimum_calls: int = 20,
+        name: str = "",
+        clock: Clock = time.monotonic,
+    ) -> None:
+        """Keeps the lengths of the last `window_size` calls.
+
+        Raises:
+            ValueError: bounds that cannot be met.
+        """
+        if not 1 <= min_ms <= max_ms:
+            raise ValueError(f"min_ms: expected 1 to max_ms ({max_ms}), got {min_ms}")
+        if not 0 < quantile <= 1 or factor < 1:
+            raise ValueError("quantile is above 0 and at most 1, factor at least 1")
+        if not 1 <= minimum_calls <= window_size:
+            raise ValueError(f"minimum_calls: expected 1 to {window_size}, got {minimum_calls}")
+        super().__init__(max_ms, name=name, clock=clock)
+        self._bounds = (min_ms, max_ms)
+        self._factor = factor
+        self._quantile = quantile
+        self._minimum = minimum_calls
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._lengths: deque[float] = deque(maxlen=window_size)
+
+    async def acall(
+        self, function: Callable[P, Awaitable[R]], /, *args: P.args, **kwargs: P.kwargs
+    ) -> R:
+        """Call a coroutine function; see Timeout."""
+        began = self._clock()
+        try:
+            result = await super().acall(function, *args, **kwargs)
+        except CallTimeoutError:
+            self.took(self.seconds * 1000)
+            raise
+        self.took((self._clock() - began) * 1000)
+        return result
+
+    def call(self, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Call a function in a thread; see Timeout."""
+        began = self._clock()
+        try:
+            result = super().call(function, *args, **kwargs)
+        except CallTimeoutError:
+            self.took(self.seconds * 1000)
+            raise
+        self.took((self._clock() - began) * 1000)
+        return result
+
+    def took(self, ms: float) -> None:
+        """A call took so long; for calls that use `seconds` and do not go through here."""
+        low, high = self._bounds
+        with self._lock:
+            self._lengths.append(ms)
+            if len(self._lengths) < self._minimum:
+                return
+            at = math.ceil(self._quantile * len(self._lengths)) - 1
+            usual = sorted(self._lengths)[at]
+            self.limit_ms.local = max(low, min(high, math.ceil(usual * self._factor)))
