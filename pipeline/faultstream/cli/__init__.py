@@ -28,7 +28,11 @@ COMMANDS: Final[dict[str, dict[str, str]]] = {
     "Operate": {
         "topology": "Create the Kafka topics, or say what differs.",
         "worker": "Run one worker: detect, respond, record or notify.",
+        "watch": "Find errors in log files and metrics, and publish them as events.",
         "pause": "Stop or resume recovery in an environment.",
+        "ack": "Take care of an incident, so that nobody else is woken.",
+        "silence": "Tell nobody of what matches, for a while.",
+        "notify": "Try out the channels of topology.yaml.",
         "dead-letters": "List, show and replay the records that were refused.",
         "broker": "Run the embedded Kafka-protocol broker alone.",
         "engine": "Run the embedded ClickHouse engine alone.",

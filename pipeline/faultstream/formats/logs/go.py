@@ -13,9 +13,8 @@ _OPENING: Final = re.compile(
     r"(?P<kind>panic: |fatal error: |http: panic serving \S{1,100}: )(?P<message>.*)"
 )
 _TYPED: Final = re.compile(r"(?:\(|&)?(?P<type>\*?[a-z]\w{0,60}\.[A-Z]\w{0,100})[)({]")
-_BELONGS: Final = re.compile(
-    r"goroutine \d+ |\[signal |created by |\t|exit status \d|[\w./*()\[\]{}·$@~-]+\(.*\)$|\s*$"
-)
+_BELONGS: Final = re.compile(r"goroutine \d+ |\[signal |created by |\t|exit status \d|\s*$")
+_CALL: Final = re.compile(r"[\w./*·$@~-]+[(\[{]")
 
 
 class Go:
@@ -29,7 +28,8 @@ class Go:
 
     def follow(self, state: str, line: str) -> str | None:
         """See Format. After `exit status` nothing follows."""
-        if state == "over" or not _BELONGS.match(line):
+        called = line.endswith(")") and _CALL.match(line)
+        if state == "over" or not (called or _BELONGS.match(line)):
             return None
         return "over" if line.startswith("exit status") else state
 
