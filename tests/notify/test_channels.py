@@ -8,11 +8,17 @@ from faultstream.notify import Channel, ChannelConfigError
 from faultstream.notify.channels import KINDS, make
 from tests.notify.conftest import Receiver
 
+# Apprise asks for a module that Python 3.13 has no longer.
+pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
+
 
 @pytest.fixture(params=sorted(KINDS))
 def channel(request: pytest.FixtureRequest, receiver: Receiver) -> Channel:
     policy = ChannelPolicy(kind=request.param, url_env="HOOK")
-    return make("any", policy, {"HOOK": receiver.url})
+    url = receiver.url
+    if request.param == "apprise":
+        url = url.replace("http://", "json://")
+    return make("any", policy, {"HOOK": url})
 
 
 async def test_takes_every_level_and_repeats(channel: Channel, notification: Notification) -> None:
@@ -54,12 +60,17 @@ async def test_sends_after_close(channel: Channel, notification: Notification) -
             {"HOOK": "ftp://x:secret@y"},
             "channels.pager.url_env: HOOK must hold an address that begins with http:// or https://",
         ),
+        (
+            ChannelPolicy(kind="apprise", url_env="MAIL"),
+            {"MAIL": "secret"},
+            "channels.pager.url_env: MAIL must hold an address of Apprise, such as mailto://...",
+        ),
     ],
 )
 def test_refuses_what_has_no_address(
     policy: ChannelPolicy, env: dict[str, str], message: str
 ) -> None:
-    """A webhook without a usable address is refused with its place, without the address."""
+    """A channel without a usable address is refused with its place, without the address."""
     with pytest.raises(ChannelConfigError) as refused:
         make("pager", policy, env)
     assert str(refused.value) == message

@@ -1,13 +1,12 @@
-"""detect, respond and notify without a broker: every record has one outcome, replays none."""
+"""detect and respond without a broker: every record has one outcome, replays none."""
 
 import pytest
 
 from faultstream import wire
 from faultstream.config.topology import load
 from faultstream.core import signing
-from faultstream.core.records import Control, Notification, Pattern, RecoveryCommand
+from faultstream.core.records import Control, Pattern, RecoveryCommand
 from faultstream.stream.detect import DetectStage
-from faultstream.stream.notify import NotifyStage
 from faultstream.stream.respond import RespondStage
 from faultstream.stream.stage import Effects, Output, Source
 from tests.stream.records import Raw, errors
@@ -24,7 +23,7 @@ def _detect() -> DetectStage:
     return stage
 
 
-def _rows(stage: DetectStage | RespondStage | NotifyStage) -> dict[bytes, bytes]:
+def _rows(stage: DetectStage | RespondStage) -> dict[bytes, bytes]:
     rows = stage.snapshot()[0]
     stage.saved()
     return {key: value for key, value in rows if value is not None}
@@ -148,61 +147,6 @@ def test_respond_refuses_what_is_no_pattern() -> None:
     """Bytes that are no pattern are refused; the others go on."""
     effects = _respond().take(PATTERNS, [Raw(0, b"[]"), Raw(1, b'{"kind": 3}')], NOW)
     assert [refusal.stage for refusal in effects.refusals] == ["decode", "validate"]
-
-
-def _notification(number: int) -> bytes:
-    return wire.encode(
-        Notification(
-            notification_id=f"n{number}",
-            group="g",
-            level="info",
-            title="t",
-            environment="production",
-            created_at_ms=NOW,
-        )
-    )
-
-
-async def _ours() -> bool:
-    return True
-
-
-async def test_notify_delivers_once() -> None:
-    """A notification goes out once, also when it was published twice or the worker restarts."""
-    told: list[str] = []
-
-    async def deliver(notification: Notification) -> None:
-        told.append(notification.notification_id)
-
-    source = Source("notifications", "faultstream.notifications.v1", 0)
-    stage = NotifyStage(deliver)
-    stage.restore(0, {}, {})
-    effects = stage.take(source, [Raw(0, _notification(1)), Raw(1, _notification(1))], NOW)
-    assert +effects.outcomes == {"tallied": 1, "duplicate": 1}
-    assert stage.eager()
-    assert await stage.settle(_ours)
-    fresh = NotifyStage(deliver)
-    fresh.restore(0, _rows(stage), {source.topic: 9})
-    assert +fresh.take(source, [Raw(2, _notification(1))], NOW).outcomes == {"duplicate": 1}
-    assert not fresh.eager()
-    assert told == ["n1"]
-
-
-async def test_notify_goes_on_when_a_channel_fails() -> None:
-    """What a channel gave up on does not hold up what comes after it."""
-    told: list[str] = []
-
-    async def deliver(notification: Notification) -> None:
-        if notification.notification_id == "n1":
-            raise OSError("no route")
-        told.append(notification.notification_id)
-
-    stage = NotifyStage(deliver)
-    stage.restore(0, {}, {})
-    source = Source("notifications", "faultstream.notifications.v1", 0)
-    stage.take(source, [Raw(0, _notification(1)), Raw(1, _notification(2))], NOW)
-    assert await stage.settle(_ours)
-    assert told == ["n2"]
 
 
 def test_patterns_read_back() -> None:

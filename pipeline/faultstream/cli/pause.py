@@ -59,7 +59,7 @@ def command(
         environment,
         active=not resume,
         reason=reason,
-        by=_who(),
+        by=who(),
         now=now,
         until_ms=None if length_ms is None else now + length_ms,
     )
@@ -107,7 +107,8 @@ async def publish(brokers: str, topology: Topology, record: Control) -> None:
         )
 
 
-def _who() -> str:
+def who() -> str:
+    """The user who runs this, "" when the system does not know."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):

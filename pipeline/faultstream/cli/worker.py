@@ -98,12 +98,16 @@ def _record(settings: Settings, topology: Topology) -> Make:
 
 
 def _notify(settings: Settings, topology: Topology) -> Make:  # noqa: ARG001
-    from faultstream.notify import notifier  # noqa: PLC0415
+    from faultstream.notify import ChannelConfigError, notifier  # noqa: PLC0415
     from faultstream.stream.notify import NotifyStage  # noqa: PLC0415
 
-    channels = notifier.build(topology)
+    try:
+        channels = notifier.build(topology)
+    except ChannelConfigError as exc:
+        place, _, problem = str(exc).partition(": ")
+        raise ConfigError("topology.yaml", place, problem) from exc
 
     async def make(health: Health) -> "Stage":  # noqa: ARG001
-        return NotifyStage(channels.deliver)
+        return NotifyStage(topology, channels.deliver)
 
     return make

@@ -5,6 +5,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from faultstream.core.policy import ChannelPolicy
+from faultstream.notify.apprise_channel import AppriseChannel
 from faultstream.notify.channel import Channel, ChannelConfigError
 from faultstream.notify.log import LogChannel
 from faultstream.notify.webhook import WebhookChannel
@@ -17,12 +18,32 @@ def _log(name: str, policy: ChannelPolicy, env: Mapping[str, str]) -> Channel:  
 
 
 def _webhook(name: str, policy: ChannelPolicy, env: Mapping[str, str]) -> Channel:
-    return WebhookChannel(_url(name, policy, env))
+    url, place = _address(name, policy, env), f"channels.{name}.url_env"
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in {"http", "https"} and bool(parts.hostname)
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ChannelConfigError(
+            f"{place}: {policy.url_env} must hold an address that begins with http:// or https://"
+        )
+    return WebhookChannel(url)
+
+
+def _apprise(name: str, policy: ChannelPolicy, env: Mapping[str, str]) -> Channel:
+    url, place = _address(name, policy, env), f"channels.{name}.url_env"
+    if "://" not in url:
+        raise ChannelConfigError(
+            f"{place}: {policy.url_env} must hold an address of Apprise, such as mailto://..."
+        )
+    return AppriseChannel(url)
 
 
 KINDS: Final[dict[str, Factory]] = {
     "log": _log,
     "webhook": _webhook,
+    "apprise": _apprise,
 }
 
 
@@ -35,20 +56,11 @@ def make(name: str, policy: ChannelPolicy, env: Mapping[str, str]) -> Channel:
     return KINDS[policy.kind](name, policy, env)
 
 
-def _url(name: str, policy: ChannelPolicy, env: Mapping[str, str]) -> str:
+def _address(name: str, policy: ChannelPolicy, env: Mapping[str, str]) -> str:
     place = f"channels.{name}.url_env"
     if not policy.url_env:
         raise ChannelConfigError(f"{place}: name the environment variable that holds the address")
     url = env.get(policy.url_env, "").strip()
     if not url:
         raise ChannelConfigError(f"{place}: the environment variable {policy.url_env} is not set")
-    try:
-        parts = urlsplit(url)
-        usable = parts.scheme in {"http", "https"} and bool(parts.hostname)
-    except ValueError:
-        usable = False
-    if not usable:
-        raise ChannelConfigError(
-            f"{place}: {policy.url_env} must hold an address that begins with http:// or https://"
-        )
     return url

@@ -1,6 +1,5 @@
-"""Notifier: takes a notification to every channel that wants it."""
+"""Notifier: takes a message to the channel that it is for."""
 
-import asyncio
 import os
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -9,93 +8,79 @@ from typing import Final, Literal
 import msgspec
 import structlog
 
-from faultstream.core.policy import ChannelPolicy, Topology
-from faultstream.core.records import Level, Notification
+from faultstream.core.policy import Topology
+from faultstream.core.records import Notification
 from faultstream.notify.channel import Channel, UndeliveredError
 from faultstream.notify.channels import make
 
 DELIVERED: Final = "notification_delivered"
 UNDELIVERED: Final = "notification_undelivered"
 REMEMBERED: Final = 10_000
-"""Ids of notifications that are kept to recognise a repeat."""
-
-RANK: Final[dict[Level, int]] = {"info": 0, "warning": 1, "error": 2, "critical": 3}
+"""Ids of messages that are kept to recognise a repeat."""
 
 
 class Delivery(msgspec.Struct, frozen=True):
-    """What became of a notification on one channel, and why."""
+    """What became of a message on a channel, and why."""
 
     channel: str
-    status: Literal["delivered", "below_level", "repeated", "undelivered"]
+    status: Literal["delivered", "repeated", "undelivered"]
     attempts: int = 0
     reason: str = ""
 
 
 class Notifier:
-    """Delivers to all channels at once; one that fails does not hinder the others.
+    """Delivers with each channel's own retries.
 
-    A notification that a channel already got from this process is not sent there again; after
-    a restart it may be, with the same id.
+    A message that a channel already got from this process is not sent there again; after a
+    restart it may be, with the same id.
     """
 
-    def __init__(self, channels: Mapping[str, tuple[ChannelPolicy, Channel]]) -> None:
+    def __init__(self, channels: Mapping[str, Channel]) -> None:
         self._channels = dict(channels)
         self._sent: OrderedDict[tuple[str, str], None] = OrderedDict()
         self._log = structlog.get_logger("faultstream.notify")
 
-    async def deliver(self, notification: Notification) -> None:
-        """Deliver to all channels; call again to repeat only where it failed.
+    async def deliver(self, channel: str, message: Notification) -> str:
+        """ "" when the channel has it, else why it gave up. Takes as long as its retries, at most
+        about two minutes."""
+        found = await self.attempt(channel, message)
+        return found.reason if found.status == "undelivered" else ""
 
-        Takes as long as the slowest channel's retries, at most about 40 s.
-
-        Raises:
-            UndeliveredError: a channel gave up; the others have it. Names each that did.
-        """
-        failed = [one for one in await self.attempt(notification) if one.status == "undelivered"]
-        if failed:
-            reason = "; ".join(f"{one.channel}: {one.reason}" for one in failed)
-            raise UndeliveredError(reason, attempts=max(one.attempts for one in failed))
-
-    async def attempt(self, notification: Notification) -> list[Delivery]:
-        """What each channel made of it, in the order of topology.yaml."""
-        return list(
-            await asyncio.gather(*(self._one(name, notification) for name in self._channels))
-        )
-
-    async def close(self) -> None:
-        """Close all channels. May be called twice."""
-        for _, channel in self._channels.values():
-            await channel.close()
-
-    async def _one(self, name: str, notification: Notification) -> Delivery:
-        policy, channel = self._channels[name]
-        key = (name, notification.notification_id)
-        if RANK[notification.level] < RANK[policy.min_level]:
-            reason = f"{notification.level} is below {policy.min_level}"
-            return Delivery(name, "below_level", reason=reason)
+    async def attempt(self, channel: str, message: Notification) -> Delivery:
+        """What the channel made of it. Never raises for what a channel does."""
+        key = (channel, message.notification_id)
+        if channel not in self._channels:
+            return Delivery(channel, "undelivered", 0, "there is no such channel any more")
         if key in self._sent:
-            return Delivery(name, "repeated", reason="already delivered")
+            return Delivery(channel, "repeated", 0, "already delivered")
         try:
-            attempts = await channel.send(notification)
+            attempts = await self._channels[channel].send(message)
         except UndeliveredError as exc:
-            self._log.error(
-                UNDELIVERED,
-                channel=name,
-                notification_id=notification.notification_id,
-                attempts=exc.attempts,
-                reason=str(exc),
-            )
-            return Delivery(name, "undelivered", exc.attempts, str(exc))
+            return self._gave_up(channel, message, exc.attempts, str(exc))
+        except Exception as exc:  # noqa: BLE001 - a channel is foreign code
+            return self._gave_up(channel, message, 1, type(exc).__name__)
         self._sent[key] = None
         if len(self._sent) > REMEMBERED:
             self._sent.popitem(last=False)
         self._log.info(
-            DELIVERED,
-            channel=name,
-            notification_id=notification.notification_id,
-            attempts=attempts,
+            DELIVERED, channel=channel, notification_id=message.notification_id, attempts=attempts
         )
-        return Delivery(name, "delivered", attempts)
+        return Delivery(channel, "delivered", attempts)
+
+    async def close(self) -> None:
+        """Close all channels. May be called twice."""
+        for channel in self._channels.values():
+            await channel.close()
+
+    def _gave_up(self, channel: str, message: Notification, attempts: int, why: str) -> Delivery:
+        self._log.error(
+            UNDELIVERED,
+            channel=channel,
+            notification_id=message.notification_id,
+            attempts=attempts,
+            reason=why,
+        )
+        return Delivery(channel, "undelivered", attempts, why)
 
 
 def build(topology: Topology, env: Mapping[str, str] | None = None) -> Notifier:
@@ -105,6 +90,4 @@ def build(topology: Topology, env: Mapping[str, str] | None = None) -> Notifier:
         ChannelConfigError: a channel cannot be used.
     """
     env = os.environ if env is None else env
-    return Notifier(
-        {name: (policy, make(name, policy, env)) for name, policy in topology.channels.items()}
-    )
+    return Notifier({name: make(name, policy, env) for name, policy in topology.channels.items()})

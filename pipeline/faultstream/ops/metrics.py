@@ -71,6 +71,13 @@ NOTIFICATIONS: Final = Counter(
     ["outcome"],
     registry=REGISTRY,
 )
+# What was decided about notifications; the reasons stand in the log.
+DECISIONS: Final = Counter(
+    "faultstream_notification_decisions_total",
+    "Decisions about notifications by kind.",
+    ["kind"],
+    registry=REGISTRY,
+)
 
 METRICS: Final[tuple[Counter | Gauge | Histogram, ...]] = (
     RECORDS,
@@ -82,4 +89,5 @@ METRICS: Final[tuple[Counter | Gauge | Histogram, ...]] = (
     DELAY_SECONDS,
     KEYS,
     NOTIFICATIONS,
+    DECISIONS,
 )

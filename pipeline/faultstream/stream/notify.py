@@ -1,67 +1,87 @@
-"""notify: notifications to people. One state per environment: what was delivered already.
+"""notify: notifications to people. One state per environment, which one partition owns, so that
+replicas never tell twice.
 
-Delivery is at least once: a crash between a delivery and the checkpoint repeats it, with the
-same notification id.
+Notifications and incidents of an environment share a partition number. Messages are delivered
+before what led to them is acknowledged. Delivery is at least once: a crash between a delivery and
+the checkpoint repeats it, with the same message id.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final, Protocol
 
-import msgspec
-
 from faultstream import wire
 from faultstream.core.errors import DataError
-from faultstream.core.policy import TopicRole
-from faultstream.core.records import Notification
-from faultstream.ops import log, metrics
+from faultstream.core.notify.stage import Delivered, Notify, Output, Tick
+from faultstream.core.notify.state import Decision, NotifyState, Send
+from faultstream.core.policy import TopicRole, Topology
+from faultstream.core.records import Control, Incident, Notification
+from faultstream.ops import clock, log, metrics
 from faultstream.stream.cells import Cell, Cells
 from faultstream.stream.stage import Effects, Refusal, Rows, Source
 from faultstream.transport.reading import RawRecord
 
-MAX_SEEN: Final = 1_000
+AT_ONCE: Final = 16
+"""Messages that are delivered at the same time."""
+SHOWN: Final = 10
+"""Notification ids in a line of the log."""
+_HEEDED: Final = frozenset({"silence", "acknowledge", "resolve"})
 
 _log = log.get(__name__)
 
 
 class Deliver(Protocol):
-    """Hands a notification to the channels, with their retries; bounded in time; raises when one
-    gave up."""
+    """Hands a message to a channel, with its retries; bounded in time. "" when the channel has it,
+    else why it gave up."""
 
-    async def __call__(self, notification: Notification) -> None: ...
-
-
-class Seen(msgspec.Struct, array_like=True):
-    """Ids of the latest `MAX_SEEN` notifications, oldest first."""
-
-    ids: dict[str, None]
+    async def __call__(self, channel: str, message: Notification) -> str: ...
 
 
 class NotifyStage:
-    """See the module. What the channels gave up on is logged and counted; it
-    stays on the topic and in ClickHouse."""
+    """See the module. Every decision is a line in the log, with its reason."""
 
     name: Final = "notify"
-    inputs: Final[tuple[TopicRole, ...]] = ("notifications",)
+    inputs: Final[tuple[TopicRole, ...]] = ("notifications", "incidents")
     keyed: Final = True
 
-    def __init__(self, deliver: Deliver) -> None:
+    def __init__(
+        self,
+        topology: Topology,
+        deliver: Deliver,
+        *,
+        now: Callable[[], int] = clock.now_ms,
+    ) -> None:
+        """`now` is the wall clock while messages are delivered."""
+        self._notify = Notify(topology)
         self._deliver = deliver
-        self._due: list[Notification] = []
-        self._cells: Cells[Seen] = Cells(
-            save=lambda seen: wire.dumps(list(seen.ids)),
-            load=lambda raw: Seen(dict.fromkeys(wire.loads(raw))),
+        self._now = now
+        self._hot = False
+        self._controls: dict[tuple[str, str], Control] = {}
+        self._news: list[Control] = []
+        self._cells: Cells[NotifyState] = Cells(
+            save=self._notify.save,
+            load=self._notify.load,
             idle=lambda _state, _extra: False,
         )
+
+    def control(self, control: Control) -> None:
+        """A wish of an operator; in force at the next tick, and for every environment that it
+        names, also those seen for the first time later. The last one per subject counts."""
+        if control.kind in _HEEDED:
+            self._controls[control.kind, control.subject] = control
+            self._news.append(control)
 
     async def prepare(self) -> bool:
         """Always."""
         return True
 
     def restore(self, partition: int, rows: Mapping[bytes, bytes], ends: Mapping[str, int]) -> None:
-        """See Stage."""
-        self._cells.restore(partition, rows, ends)
+        """See Stage. The controls in force are told again, and what was due is delivered."""
+        part = self._cells.restore(partition, rows, ends)
+        self._news += [*self._controls.values()] if part.cells else []
+        self._hot = self._hot or any(cell.state.due for cell in part.cells.values())
 
-    def take(self, source: Source, records: Sequence[RawRecord], now_ms: int) -> Effects:  # noqa: ARG002 - Stage's
+    def take(self, source: Source, records: Sequence[RawRecord], now_ms: int) -> Effects:
         """See Stage."""
         effects = Effects()
         part = self._cells.partitions[source.partition]
@@ -71,7 +91,7 @@ class NotifyStage:
                 effects.outcomes["duplicate"] += 1
                 continue
             try:
-                new = self._one(wire.decode(Notification, record.value), part.cells)
+                new = self._one(source, record, part.cells, now_ms)
                 effects.outcomes["tallied" if new else "duplicate"] += 1
             except DataError as exc:
                 effects.refusals.append(Refusal(record, exc.stage, "DataError", exc.reason))
@@ -82,47 +102,86 @@ class NotifyStage:
             part.read[source.topic] = max(known, records[-1].offset)
         return effects
 
-    def _one(self, notification: Notification, cells: dict[bytes, Cell[Seen]]) -> bool:
-        key = notification.environment.encode()
+    def _one(
+        self,
+        source: Source,
+        record: RawRecord,
+        cells: dict[bytes, Cell[NotifyState]],
+        now_ms: int,
+    ) -> bool:
+        what: Incident | Notification
+        if source.role == "incidents":
+            what = wire.decode(Incident, record.value)
+        else:
+            what = wire.decode(Notification, record.value)
+        key = what.environment.encode()
         cell = cells.get(key)
         if cell is None:
-            cell = cells[key] = Cell(Seen({}), {})
-        seen = cell.state.ids
-        if notification.notification_id in seen:
+            cell = cells[key] = Cell(self._notify.new(what.environment), {})
+            for control in self._controls.values():
+                self._heed(cell, control, now_ms)
+        if record.offset <= cell.offsets.get(source.topic, -1):
             return False
-        seen[notification.notification_id] = None
-        if len(seen) > MAX_SEEN:
-            del seen[next(iter(seen))]
+        cell.offsets[source.topic] = record.offset
         cell.dirty = True
-        self._due.append(notification)
+        if isinstance(what, Notification) and self._notify.knows(cell.state, what):
+            return False
+        self._note(self._notify.step(cell.state, what, now_ms))
         return True
 
-    def tick(self, now_ms: int) -> Effects:  # noqa: ARG002 - Stage's
-        """Nothing depends on time alone."""
+    def tick(self, now_ms: int) -> Effects:
+        """See Stage. Controls that came in since the last one, then the timers."""
+        news, self._news = self._news, []
+        for cell in self._cells:
+            for control in news:
+                self._heed(cell, control, now_ms)
+            if self._notify.wants_tick(cell.state, now_ms):
+                cell.dirty = True
+                self._note(self._notify.step(cell.state, Tick(), now_ms))
+            self._hot = self._hot or bool(self._notify.due(cell.state, now_ms))
         return Effects()
 
+    def _heed(self, cell: Cell[NotifyState], control: Control, now_ms: int) -> None:
+        cell.dirty = True
+        self._note(self._notify.step(cell.state, control, now_ms))
+
+    def _note(self, outputs: Sequence[Output]) -> None:
+        for output in outputs:
+            if isinstance(output, Send):
+                self._hot = True
+            else:
+                _tell(output)
+
     def eager(self) -> bool:
-        """When something waits to be delivered."""
-        return bool(self._due)
+        """When a message waits to be delivered."""
+        return self._hot
 
     async def settle(self, ours: Callable[[], Awaitable[bool]]) -> bool:
-        """Deliver what is due, in order."""
-        while self._due:
-            if not await ours():
-                return False
-            await self._attempt(self._due[0])
-            self._due.pop(0)
+        """Deliver what is due; a channel that gives up lets the next one try."""
+        for cell in list(self._cells):
+            while due := self._notify.due(cell.state, self._now()):
+                if not await ours():
+                    return False
+                due = due[:AT_ONCE]
+                reasons = await asyncio.gather(*(self._attempt(send) for send in due))
+                for send, reason in zip(due, reasons, strict=True):
+                    done = Delivered(
+                        message_id=send.message.notification_id,
+                        channel=send.channel,
+                        reason=reason,
+                    )
+                    cell.dirty = True
+                    self._note(self._notify.step(cell.state, done, self._now()))
+        self._hot = False
         return True
 
-    async def _attempt(self, notification: Notification) -> None:
-        outcome = "delivered"
+    async def _attempt(self, send: Send) -> str:
         try:
-            await self._deliver(notification)
+            reason = await self._deliver(send.channel, send.message)
         except Exception as exc:  # noqa: BLE001 - a channel is foreign code
-            outcome = "failed"
-            name = notification.notification_id
-            _log.error("notification_failed", notification_id=name, error=repr(exc))
-        metrics.NOTIFICATIONS.labels(outcome).inc()
+            reason = repr(exc)
+        metrics.NOTIFICATIONS.labels("failed" if reason else "delivered").inc()
+        return reason
 
     def snapshot(self) -> Mapping[int, Rows]:
         """See Stage."""
@@ -133,9 +192,26 @@ class NotifyStage:
         self._cells.saved()
 
     def forget(self) -> None:
-        """See Stage."""
+        """See Stage. The controls stay."""
         self._cells.partitions.clear()
-        self._due.clear()
+        self._hot = False
 
     def __len__(self) -> int:
         return len(self._cells)
+
+
+def _tell(decision: Decision) -> None:
+    """One line; what only waits is for those who look closely."""
+    metrics.DECISIONS.labels(decision.kind).inc()
+    write = _log.debug if decision.kind == "grouped" else _log.info
+    write(
+        "notification_decided",
+        decision=decision.kind,
+        reason=decision.reason,
+        channel=decision.channel,
+        receiver=decision.receiver,
+        group=decision.group.replace("\x1f", " "),
+        message_id=decision.message_id,
+        notifications=len(decision.notification_ids),
+        notification_ids=list(decision.notification_ids[:SHOWN]),
+    )

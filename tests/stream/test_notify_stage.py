@@ -1,0 +1,127 @@
+"""notify without a broker: every record has one outcome, nobody is told twice, nothing is lost."""
+
+from collections.abc import Mapping
+
+from faultstream import wire
+from faultstream.core.policy import Topology
+from faultstream.core.records import Notification
+from faultstream.stream.notify import NotifyStage
+from faultstream.stream.stage import Source
+from tests.core.notifying import T0, acknowledge, incident, note, rules, silence
+from tests.stream.records import Raw
+
+NOTES = Source("notifications", "faultstream.notifications.v1", 0)
+INCIDENTS = Source("incidents", "faultstream.incidents.v1", 0)
+
+
+class Worker:
+    """A stage with a channel that keeps what it is told; those in `broken` give up."""
+
+    def __init__(self, topology: Topology, rows: Mapping[bytes, bytes] | None = None) -> None:
+        self.now_ms = T0
+        self.told: list[tuple[str, str, str]] = []
+        self.broken: dict[str, str | Exception] = {}
+        self.stage = NotifyStage(topology, self.deliver, now=lambda: self.now_ms)
+        self.stage.restore(0, rows or {}, {NOTES.topic: 99, INCIDENTS.topic: 99})
+
+    async def deliver(self, channel: str, message: Notification) -> str:
+        wrong = self.broken.get(channel, "")
+        if isinstance(wrong, Exception):
+            raise wrong
+        if not wrong:
+            self.told.append((channel, message.title, message.notification_id))
+        return wrong
+
+    async def tick(self, length_ms: int = 30_000) -> None:
+        self.now_ms += length_ms
+        self.stage.tick(self.now_ms)
+        assert await self.stage.settle(_ours)
+
+    def rows(self) -> dict[bytes, bytes]:
+        return {key: value for key, value in self.stage.snapshot()[0] if value is not None}
+
+
+async def _ours() -> bool:
+    return True
+
+
+async def _foreign() -> bool:
+    return False
+
+
+def raw(offset: int, what: Notification) -> Raw:
+    return Raw(offset, wire.encode(what))
+
+
+async def test_tells_once() -> None:
+    """Once, also when it was published twice or the worker restarts."""
+    worker = Worker(rules())
+    effects = worker.stage.take(NOTES, [raw(0, note(1)), raw(1, note(1))], T0)
+    assert +effects.outcomes == {"tallied": 1, "duplicate": 1}
+    await worker.tick()
+    assert [title for _, title, _ in worker.told] == ["title of i1"]
+    fresh = Worker(rules(), worker.rows())
+    fresh.now_ms = worker.now_ms
+    again = fresh.stage.take(NOTES, [raw(0, note(1)), raw(2, note(1))], worker.now_ms)
+    assert +again.outcomes == {"duplicate": 2}
+    await fresh.tick(600_000)
+    assert not fresh.told
+
+
+async def test_a_crash_before_the_checkpoint_repeats_the_same_message() -> None:
+    """At least once: what was told without being saved is told again with the same id."""
+    first, second = Worker(rules()), Worker(rules())
+    for worker in (first, second):
+        worker.stage.take(NOTES, [raw(0, note(1))], T0)
+        await worker.tick()
+    assert first.told == second.told
+    assert len(first.told) == 1
+
+
+async def test_what_was_due_is_delivered_after_a_restart() -> None:
+    """A message that was not handed over before the end is so at once after it."""
+    worker = Worker(rules())
+    worker.stage.take(NOTES, [raw(0, note(1))], T0)
+    worker.stage.tick(T0 + 30_000)
+    assert worker.stage.eager()
+    assert not await worker.stage.settle(_foreign)
+    fresh = Worker(rules(), worker.rows())
+    assert fresh.stage.eager()
+    fresh.now_ms = T0 + 30_000
+    assert await fresh.stage.settle(_ours)
+    assert len(fresh.told) == 1
+    assert not fresh.stage.eager()
+
+
+async def test_a_broken_channel_hinders_no_other() -> None:
+    """Whatever it raises; and it is told at the next look."""
+    worker = Worker(rules("mail", "chat"))
+    worker.broken = {"mail": OSError("no route")}
+    worker.stage.take(NOTES, [raw(0, note(1))], T0)
+    await worker.tick()
+    assert [channel for channel, _, _ in worker.told] == ["chat"]
+    worker.broken = {}
+    await worker.tick(300_000)
+    assert [channel for channel, _, _ in worker.told] == ["chat", "mail"]
+
+
+async def test_controls_hold_for_environments_that_come_later() -> None:
+    """A silence that stood on the topic mutes an environment that is seen for the first time."""
+    worker = Worker(rules())
+    worker.stage.control(silence("service=orders"))
+    worker.stage.control(acknowledge("i9"))
+    worker.stage.take(NOTES, [raw(0, note(1, service="orders"))], T0)
+    await worker.tick()
+    assert not worker.told
+
+
+async def test_incidents_are_heard_and_bad_records_refused() -> None:
+    """Recovery in flight keeps it quiet below error; what is no record is a dead letter."""
+    worker = Worker(rules())
+    flying = Raw(0, wire.encode(incident("i1", "recovering")))
+    effects = worker.stage.take(INCIDENTS, [flying, Raw(1, b"[]")], T0)
+    assert effects.outcomes["tallied"] == 1
+    assert [refusal.stage for refusal in effects.refusals] == ["decode"]
+    worker.stage.take(NOTES, [raw(0, note(1, level="warning")), raw(1, note(2))], T0)
+    await worker.tick()
+    assert [title for _, title, _ in worker.told] == ["title of i2"]
