@@ -54,7 +54,8 @@ def _found(found: dict[str, Any]) -> Iterator[str]:
 
 def _opened(found: dict[str, Any]) -> Iterator[str]:
     false, cold = found["false_episodes"], found["false_in_first_hour"]
-    yield f"{'episodes':<20} {'all':>9} {'false':>7} {'1st hour':>9}  ({found['withdrawn']} more withdrawn)"
+    taken = f"({found['withdrawn']} more withdrawn)"
+    yield f"{'episodes':<20} {'all':>9} {'false':>7} {'1st hour':>9}  {taken}"
     for kind, count in found["episodes"].items():
         yield f"{kind:<20} {count:>9} {false.get(kind, 0):>7} {cold.get(kind, 0):>9}"
     yield ""
