@@ -31,6 +31,7 @@ EAGER = making.topology(
         "quiet_ms": 1_500,
         "update_ms": 100,
         "burst": {"count": 3, "window_ms": 3_000, "history": 2},
+        "recurring": {"history": 4, "significance": 0.4},
         "high_rate": {"per_second": 1.5, "window_ms": 3_000, "factor": 1.1},
         "degradation": {"window_ms": 5_000, "count": 2, "significance": 0.4},
         "dominant": {"count": 3, "window_ms": 6_000, "significance": 0.4},

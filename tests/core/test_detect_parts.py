@@ -7,6 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from faultstream.core.detect.baseline import MEMORY, Baseline, unusual
+from faultstream.core.event import ErrorEvent
+from faultstream.core.group import Group
 from faultstream.core.policy import BurstPolicy, DetectorsPolicy
 from faultstream.core.records import Pattern
 from faultstream.core.watermark import SKEW_MS, Watermark
@@ -179,3 +181,115 @@ def test_recurring_is_about_a_group() -> None:
     ]
     told = run(making.topology(detectors={"quiet_ms": 5_000, "burst": {"history": 2}}), seen)
     assert all(one.fingerprint for one in told if one.kind == "recurring")
+
+
+@pytest.mark.parametrize(("late", "found"), [(6, False), (16, True)])
+def test_degradation_growth(late: int, found: bool) -> None:
+    """Ten a minute, then six or sixteen: only the rise is a degradation; it is told once."""
+    made = making.topology(detectors={"degradation": {"significance": 0.01}})
+    seen = minutes([10] * 12 + [late] * 5)
+    told = [one for one in final(run(made, seen, 50)) if one.kind == "degradation"]
+    assert len(told) == found
+
+
+def test_degradation_is_no_spike() -> None:
+    """One bad minute is a burst, not a degradation."""
+    told = kinds(run(making.topology(), minutes([10] * 15 + [200, 10, 10, 10]), 50))
+    assert "burst" in told
+    assert "degradation" not in told
+
+
+def minutes(counts: list[int]) -> list[tuple[ErrorEvent, Group]]:
+    """So many events in each minute, evenly, of two groups."""
+    return [
+        (event(m * 60_000 + n * 60_000 // count, f"e{m}.{n}"), group("ab"[n % 2]))
+        for m, count in enumerate(counts)
+        for n in range(count)
+    ]
+
+
+@pytest.mark.parametrize(("count", "found"), [(600, []), (601, ["high_rate"])])
+def test_high_rate_bound(count: int, found: list[str]) -> None:
+    """Ten a second over a minute is not more than ten; one event more is."""
+    seen = [(event(n * 99, f"e{n}"), group("a")) for n in range(count)]
+    assert [one for one in kinds(run(making.topology(), seen, 50)) if one == "high_rate"] == found
+
+
+def test_high_rate_is_learned() -> None:
+    """A service that always has twenty a second is told of once, not all day."""
+    seen = [(event(n * 1_000, f"e{n}", count=20), group("a")) for n in range(40 * 60)]
+    told = [one for one in final(run(making.topology(), seen, 100)) if one.kind == "high_rate"]
+    assert len(told) == 1
+    assert told[0].last_at_ms < T0 + 14 * 60_000
+
+
+@pytest.mark.parametrize(("times", "found"), [(2, 0), (3, 1)])
+def test_novel_bound(times: int, found: int) -> None:
+    """After an hour of other errors, two of a new fingerprint are not novel, three are; once."""
+    seen = [(event(n * 20_000, f"e{n}"), group("ab"[n % 2])) for n in range(180)]
+    seen += [(event(3_600_000 + n * 1_000, f"n{n}"), group("new")) for n in range(times)]
+    told = [one for one in final(run(making.topology(), seen, 50)) if one.kind == "novel"]
+    assert [one.fingerprint for one in told] == ["new"] * found
+
+
+def test_nothing_is_novel_at_first() -> None:
+    """While a service is learned, its fingerprints are not novel."""
+    seen = [(event(n * 1_000, f"e{n}"), group(f"g{n // 5}")) for n in range(500)]
+    assert "novel" not in kinds(run(making.topology(), seen, 50))
+
+
+@pytest.mark.parametrize(
+    ("minutes_away", "release", "found"),
+    [(29, "", 0), (31, "", 1), (31, "1.9", 0), (31, "1.11", 1)],
+)
+def test_regression_bound(minutes_away: int, release: str, found: int) -> None:
+    """Back after more than half an hour, and not in an older release: 1.9 is older than 1.10."""
+    before = "1.10" if release else ""
+    seen = [(event(n * 1_000, f"e{n}", release=before), group("a")) for n in range(20)]
+    back = 19_000 + minutes_away * 60_000
+    seen += [(event(back, "back", release=release), group("a"))]
+    told = [one for one in final(run(making.topology(), seen, 5)) if one.kind == "regression"]
+    assert len(told) == found
+
+
+def test_rare_is_no_regression() -> None:
+    """An error that comes every half an hour or so does not regress each time."""
+    seen = [(event(n * 1_860_000, f"e{n}"), group("a")) for n in range(20)]
+    assert "regression" not in kinds(run(making.topology(), seen))
+
+
+@pytest.mark.parametrize(("jitter_s", "found"), [(1, 1), (20, 0)])
+def test_periodic_bound(jitter_s: int, found: int) -> None:
+    """Every minute give or take a second is periodic, and one episode; twenty is not."""
+    shifts = [0, 1, -1, 1, 0, -1, 1, -1, 0, 1, -1, 1]
+    seen = [
+        (event(n * 60_000 + shift * jitter_s * 1_000 + 30_000, f"e{n}"), group("a"))
+        for n, shift in enumerate(shifts)
+    ]
+    told = [one for one in final(run(making.topology(), seen)) if one.kind == "periodic"]
+    assert len(told) == found
+
+
+@pytest.mark.parametrize(("share", "found"), [(12, 1), (10, 0)])
+def test_dominant_bound(share: int, found: int) -> None:
+    """More than half of twenty events in a minute dominate; half do not."""
+    seen = [
+        (
+            event(n * 2_000, f"e{n}"),
+            group(f"g{n % 20 < share}", error_type=f"T{n * 7 % 20 < share}"),
+        )
+        for n in range(20)
+    ]
+    told = [one for one in final(run(making.topology(), seen)) if one.kind == "dominant"]
+    assert len(told) == found
+
+
+def test_what_always_recurs_is_no_news() -> None:
+    """A mix that is always the same recurs at first only; ten times its rate is told again."""
+    made = making.topology(detectors={"burst": {"enabled": False}})
+    mix = [(event(n * 15_000, f"e{n}"), group("abc"[n % 3])) for n in range(400)]
+    usual = [one for one in final(run(made, mix, 20)) if one.kind == "recurring"]
+    assert all(one.first_at_ms < T0 + 60 * 15_000 for one in usual)
+    more = [(event(6_000_000 + n * 500, f"m{n}"), group("a")) for n in range(30)]
+    told = [one for one in final(run(made, mix + more, 20)) if one.kind == "recurring"]
+    assert len(told) == len(usual) + 1

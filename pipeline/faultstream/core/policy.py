@@ -117,7 +117,9 @@ class RoutePolicy(_Policy, frozen=True, kw_only=True):
 
 
 class RecurringPolicy(_Policy, frozen=True, kw_only=True):
-    """P1: `count` of one fingerprint among the last `among` events of a service."""
+    """P1: `count` of one fingerprint among the last `among` events of a service. Once the service
+    has had `history` events, they must also be less likely than `significance` under the share or
+    the rate that the fingerprint usually has."""
 
     enabled: bool = True
     count: Annotated[int, Meta(ge=1, le=1000)] = 3
@@ -125,6 +127,8 @@ class RecurringPolicy(_Policy, frozen=True, kw_only=True):
     within_ms: PositiveMillis = 3_600_000
     """Older events are not among the last ones."""
     confidence_cap: Ratio = 0.9
+    significance: Annotated[float, Meta(gt=0.0, le=1.0)] = 1e-5
+    history: Positive = 30
 
 
 class BurstPolicy(_Policy, frozen=True, kw_only=True):
@@ -219,7 +223,7 @@ class CascadePolicy(_Policy, frozen=True, kw_only=True):
     window_ms: PositiveMillis = 120_000
     layer_window_ms: PositiveMillis = 30_000
     """The window between services that only their layers connect."""
-    skew_ms: Millis = 5_000
+    skew_ms: Millis = 15_000
     """A symptom of a declared dependency may show this much before its cause."""
 
 

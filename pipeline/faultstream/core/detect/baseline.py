@@ -7,6 +7,7 @@ larger than the mean). At a slot in window k only windows up to k - 2 count, so 
 burst itself nor an unsettled slot is its own baseline.
 """
 
+from itertools import pairwise
 from math import exp, lgamma, log, log1p, sqrt
 from statistics import NormalDist
 from typing import Final
@@ -72,14 +73,16 @@ class Baseline:
             return 0.0
         return float(counts[min(len(counts) - 1, int(share * len(counts)))])
 
-    def dispersion(self, window: int) -> float:
-        """Variance over mean of the history, 1.0 at least and if unknown."""
+    def dispersion(self, window: int, skip: int) -> float:
+        """Variance over mean of the history without its last `skip` windows, 1.0 at least and if
+        unknown. From the differences of neighbours, so that a trend is no dispersion."""
         counts = self._before(window)
+        counts = counts[: len(counts) - skip]
         mean = sum(counts) / len(counts) if len(counts) >= self.policy.history else 0.0
         if not mean:
             return 1.0
-        variance = sum((count - mean) ** 2 for count in counts) / len(counts)
-        return max(1.0, variance / mean)
+        steps = [(b - a) ** 2 for a, b in pairwise(counts)]
+        return max(1.0, sum(steps) / (2 * len(steps) * mean)) if steps else 1.0
 
     def _before(self, window: int) -> list[int]:
         if not self.counts or window - (self.first + len(self.counts) - 1) > MEMORY:

@@ -34,6 +34,7 @@ class Degradation:
         self._step_ms = self._step * policy.slot_ms
         self._quiet_ms = max(policy.quiet_ms, self._step_ms)
         self._history_slots = max(1, policy.burst.window_ms // policy.slot_ms)
+        self._skip = policy.degradation.window_ms // policy.burst.window_ms
         self._far = -NormalDist().inv_cdf(policy.degradation.significance)
 
     @property
@@ -80,7 +81,7 @@ class Degradation:
             return None
         share = length / (length + _HALF)
         both = new + old
-        spread = ring.baseline.dispersion(slot.number // self._history_slots)
+        spread = ring.baseline.dispersion(slot.number // self._history_slots, self._skip)
         if new - both * share < self._far * sqrt(both * share * (1 - share) * spread):
             return None
         growth = new / length / max(usual, 1 / _HALF)

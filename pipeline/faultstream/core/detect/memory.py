@@ -71,7 +71,8 @@ class Trace(msgspec.Struct, array_like=True):
 
 class Memory(msgspec.Struct, array_like=True):
     """See the module. `since_ms` is the service's first event, `newest` the last settled slot,
-    `sights` the times of the latest first sights, `usual` long-run events by type."""
+    `sights` the times of the latest first sights, `total` all events, `usual` long-run events by
+    type."""
 
     since_ms: int = 0
     newest: int = 0
@@ -81,14 +82,16 @@ class Memory(msgspec.Struct, array_like=True):
     usual_steps: int = 0
     traces: dict[str, Trace] = {}
     sights: list[int] = []
+    total: int = 0
 
     def learn(self, slot: Slot, sizes: "Sizes") -> None:
         """Takes a settled slot in, with its cells."""
         if not self.since_ms or self.silent(slot.number, sizes):
             self.since_ms = slot.first_ms
             self.shares, self.usual, self.usual_steps = [], {}, 0
-            self.traces, self.sights = {}, []
+            self.traces, self.sights, self.total = {}, [], 0
         self.newest = slot.number
+        self.total += slot.total
         self.steps.learn(slot.number // sizes.step_slots, slot.total)
         self._share(slot, sizes)
         for key, cell in slot.cells.items():

@@ -14,6 +14,8 @@ from faultstream.core.policy import DetectorsPolicy
 from faultstream.core.records import PatternKind
 from faultstream.core.tally import FOLDED
 
+_ABSENT: Final = 7
+"""At its rate it would have come this often before, had it not been new (e^-7 < 0.001)."""
 _HOUR_MS: Final = 3_600_000
 
 
@@ -69,6 +71,9 @@ class Novel:
             return None
         sights = sum(1 for at_ms in memory.sights if at_ms > first_ms - _HOUR_MS)
         if sights > policy.usual:
+            return None
+        age_ms = max(cell.last_ms - first_ms, ring.slot_ms)
+        if first_ms - memory.since_ms < _ABSENT * age_ms / (before + cell.count):
             return None
         age = (cell.last_ms - first_ms) / 1000
         return Finding(

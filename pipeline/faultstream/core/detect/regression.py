@@ -2,8 +2,9 @@
 
 It had come at least `count` times and then stayed away for `absent_ms` or more. That absence must
 also be unlikely had nothing changed: with n events in a span s, a gap g has the probability
-(1 + g / s) ^ -(n - 1) (Poisson arrivals of unknown rate), which must be below `significance`. So
-an error that is simply rare does not regress. Event times decide, late events never reach a
+(1 + g / s) ^ -(n - 1) (Poisson arrivals of unknown rate), which must be below `significance`, over
+all of its past and over its latest gaps. So an error that is simply rare, or rarer at night, does
+not regress. Event times decide, late events never reach a
 settled slot, and an event of an older release than the fingerprint last came in is an instance
 that was not updated, not a regression.
 """
@@ -64,6 +65,9 @@ class Regression:
             return None
         span_ms = max(trace.last_ms - trace.first_ms, ring.slot_ms)
         if (trace.count - 1) * log1p(gone_ms / span_ms) < self._rare:
+            return None
+        lately_ms = sum(trace.gaps) * ring.slot_ms
+        if lately_ms and len(trace.gaps) * log1p(gone_ms / lately_ms) < self._rare:
             return None
         release = cell.release
         if release and trace.release and newer(release, trace.release) != release:
