@@ -139,7 +139,7 @@ def wait(holds: Callable[[], bool], what: str, timeout_s: float = 300) -> None:
     while not holds():
         if time.monotonic() > deadline:
             raise TimeoutError(what)
-        time.sleep(0.01)
+        time.sleep(0.05)
 
 
 def own_topology(prefix: str, folder: Path) -> tuple[Topology, Path]:

@@ -25,7 +25,7 @@ from faultstream.transport.reading import App, RawRecord
 TICK_S: Final = 0.25
 CHECKPOINT_S: Final = 1.0
 RETRY_S: Final = 0.1
-SHUTDOWN_S: Final = 15.0
+SHUTDOWN_S: Final = 6.0
 _LETTER_HEADER_BYTES: Final = 65_536
 
 _log = log.get(__name__)

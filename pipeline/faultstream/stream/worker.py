@@ -28,7 +28,9 @@ from faultstream.transport import topics
 from faultstream.transport.reading import App
 
 BROKER_WAIT_S: Final = 300.0
-STOP_S: Final = 30.0
+STOP_S: Final = 12.0
+"""Less than the 15 s after which `up` and most supervisors kill: what is not acknowledged by then
+is delivered again."""
 FAILED_STOP_S: Final = 5.0
 EMBEDDED_CLUSTER: Final = "tansu_cluster"
 _HEADER_BYTES: Final = 128 * 1024
