@@ -81,9 +81,12 @@ class Grouper:
         )
         if event.frames:
             key += (_short(_pack(event.frames)),)
-        if event.causes:
-            causes = [(cause.error_type, shape_key(head(cause.message))) for cause in event.causes]
-            key += (b"causes", _short(_pack(causes)))
+        causes = event.causes
+        if len(causes) == 1:
+            key += (b"cause", causes[0].error_type, shape_key(head(causes[0].message)))
+        elif causes:
+            shapes = [(cause.error_type, shape_key(head(cause.message))) for cause in causes]
+            key += (b"causes", _short(_pack(shapes)))
         if event.fingerprint:
             key += (b"given", _short(_pack(event.fingerprint)))
         if not message or message.isspace():

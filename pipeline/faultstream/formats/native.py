@@ -121,7 +121,8 @@ def admit(value: bytes | None, *, timestamp_ms: int) -> ErrorEvent:  # noqa: C90
             scrub_tags(event.tags)
             break
     for cause in event.causes:
-        cause.message = scrub_text(cause.message)
+        if cause.message.encode().translate(ZEROED) not in KNOWN_CLEAN:
+            cause.message = scrub_text(cause.message)
     return event
 
 
