@@ -8,13 +8,14 @@ from faultstream import wire
 from faultstream.cli.simulate import command
 from faultstream.config.topology import load as load_topology
 from faultstream.core.records import Pattern
+from faultstream.simulate.figures import figures, percentile
 from faultstream.simulate.fleet import told
 from faultstream.simulate.generate import Run
 from faultstream.simulate.reading import load
 from faultstream.simulate.replay import Replay, Told
 from faultstream.simulate.report import text
 from faultstream.simulate.scenario import Incident
-from faultstream.simulate.score import Watch, figures, percentile, play, score
+from faultstream.simulate.score import Watch, play, score
 
 SMALL = """\
 version: 1

@@ -14,13 +14,14 @@ import msgspec
 from faultstream import wire
 from faultstream.cli import offline
 from faultstream.core.policy import Topology
+from faultstream.simulate.figures import figures
 from faultstream.simulate.fleet import told
 from faultstream.simulate.generate import Run
 from faultstream.simulate.planting import Truth
 from faultstream.simulate.reading import load, packaged
 from faultstream.simulate.report import text
 from faultstream.simulate.scenario import Scenario
-from faultstream.simulate.score import Tally, figures, play
+from faultstream.simulate.score import Tally, play
 
 _MAX_SEEDS: Final = 10_000
 

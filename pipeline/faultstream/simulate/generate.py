@@ -8,19 +8,17 @@ from typing import Final
 import msgspec
 
 from faultstream.config.errors import ConfigError
-from faultstream.core.event import ErrorEvent, Frame
-from faultstream.core.ids import derive
-from faultstream.simulate.catalogue import ERRORS
+from faultstream.core.event import ErrorEvent
 from faultstream.simulate.chance import Delay, poisson, stream, uneven
 from faultstream.simulate.fleet import Place, expand
 from faultstream.simulate.kinds import KINDS
+from faultstream.simulate.looks import RARE, Looks
 from faultstream.simulate.planting import MINUTE_MS, Happening, Planting, Truth
-from faultstream.simulate.scenario import Draw, ErrorSpec, Incident, Scenario, minutes_of
+from faultstream.simulate.scenario import Draw, Incident, Scenario, minutes_of
 from faultstream.wire import parse_time
 
 _GAP_MS: Final = 45 * MINUTE_MS
 _TRIES: Final = 400
-_RARE: Final = "rare:"
 
 
 class Arrival(msgspec.Struct, frozen=True, gc=False):
@@ -48,7 +46,6 @@ class Run:
         self.start_ms = parse_time(scenario.start)
         self.end_ms = self.start_ms + int(scenario.hours * 60) * MINUTE_MS
         self.truths: list[Truth] = []
-        self._errors: dict[str, ErrorSpec] = {**ERRORS, **scenario.errors}
         self._planted: list[Happening] = []
         self._deploys: dict[str, list[tuple[int, str]]] = {name: [] for name in self.fleet}
         self._claims: list[tuple[str, str, int, int]] = []
@@ -72,7 +69,7 @@ class Run:
                 late += int(chance.random() * lateness.straggler_ms)
             rows.append((one.time_ms + late, one.key, one))
         rows.sort(key=lambda row: row[:2])
-        looks = _Looks(self)
+        looks = Looks(self.scenario, self.seed, self.fleet, release=self.release)
         for arrived_ms, _, one in rows:
             yield Arrival(arrived_ms, one.time_ms, one.incident, looks.event(one))
 
@@ -81,12 +78,6 @@ class Run:
         deploys = self._deploys[service]
         at = bisect_right(deploys, time_ms, key=lambda one: one[0])
         return deploys[at - 1][1] if at else self.fleet[service].spec.release
-
-    def spec(self, error: str) -> ErrorSpec:
-        """The error of that name."""
-        if error.startswith(_RARE):
-            return ErrorSpec(type=f"myapp.errors.{error[5:]}", messages=("{id} went wrong",))
-        return self._errors[error]
 
     def _plant(self, wanted: Incident) -> None:
         chance = stream(self.seed, "incident", str(len(self.truths)), wanted.kind)
@@ -236,78 +227,6 @@ class Run:
                     yield Happening(time, place.name, error, key)
             if rare_each and chance.random() < rare_each:
                 key -= 1
-                name = f"{_RARE}Odd{chance.randrange(10_000)}"
+                name = f"{RARE}Odd{chance.randrange(10_000)}"
                 time = begin + int(chance.random() * MINUTE_MS)
                 yield Happening(time, place.name, name, key)
-
-
-class _Looks:
-    """Turns happenings into events as their services would report them."""
-
-    def __init__(self, run: Run) -> None:
-        self._run = run
-        self._chance = stream(run.seed, "looks")
-        self._frames: dict[tuple[str, str], list[Frame]] = {}
-        skew = stream(run.seed, "skew")
-        bound = run.scenario.skew_ms
-        self._skews = {
-            place.name: [skew.randint(-bound, bound) for _ in range(place.spec.instances)]
-            for place in run.fleet.values()
-        }
-
-    def event(self, one: Happening) -> ErrorEvent:
-        run, chance = self._run, self._chance
-        place = run.fleet[one.service]
-        spec = run.spec(one.error)
-        skews = self._skews[one.service]
-        instance = one.instance if one.instance >= 0 else int(chance.random() * len(skews))
-        instance %= len(skews)
-        text = spec.messages[0] if len(spec.messages) == 1 else chance.choice(spec.messages)
-        if "{" in text:
-            number = chance.randrange(1, 30_000)
-            text = text.format(
-                n=number % 97 + 1,
-                id=f"{number:05x}",
-                ms=number,
-                host=f"10.0.{number % 7}.{number % 251}",
-                other=place.depends_on[number % len(place.depends_on)]
-                if place.depends_on
-                else "partner",
-            )
-        event = ErrorEvent(
-            service=one.service,
-            error_type=spec.type,
-            event_id=self._id(one.key),
-            time=one.time_ms + skews[instance],
-            environment=run.scenario.environment,
-            layer=place.spec.layer,
-            instance=f"{one.service}-{instance}",
-            release=run.release(one.service, one.time_ms),
-            operation=spec.function,
-            message=text,
-            frames=self._stack(one, spec),
-        )
-        if spec.severity:
-            event.severity = spec.severity
-        if spec.status:
-            event.http_status = spec.status
-        if one.trace:
-            event.trace_id = derive("trace", run.seed, one.trace).replace("-", "")
-        if one.parent:
-            event.parent_event_id = self._id(one.parent)
-        return event
-
-    def _id(self, key: int) -> str:
-        return derive("simulated", self._run.seed, key)
-
-    def _stack(self, one: Happening, spec: ErrorSpec) -> list[Frame]:
-        key = (one.service, one.error)
-        found = self._frames.get(key)
-        if found is None:
-            module = one.service.replace("-", "_")
-            line = 20 + sum(one.error.encode()) % 300
-            found = self._frames[key] = [
-                Frame(f"{module}.app", "serve", f"{module}/app.py", 40, in_app=True),
-                Frame(f"{module}.flow", spec.function, f"{module}/flow.py", line, in_app=True),
-            ]
-        return found

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from faultstream.simulate.score import Hit, Tally, Wrong, figures
+from faultstream.simulate.figures import figures
+from faultstream.simulate.score import Hit, Tally, Wrong
 
 SHOWN: Final = 20
 
