@@ -14,9 +14,12 @@ USAGE = """
     import logging
     from collections.abc import Awaitable, Callable
     from faultstream.client import (
-        CircuitBreaker, Executor, Fallback, Outcome, RecoveryCommand, Reporter, ResourcePool,
-        Retry, Stats, Timeout, resilient, steer,
+        CircuitBreaker, Degradation, Executor, Fallback, FaultError, Outcome, RecoveryCommand,
+        Reporter, ResourcePool, Retry, Stats, Timeout, context, describe, operations, resilient,
+        steer,
     )
+    from faultstream.client.injection import Injector
+    from faultstream.client.web import AsgiMiddleware, DjangoMiddleware, WsgiMiddleware
 
     reporter = Reporter("orders", brokers="127.0.0.1:9092", layer="service")
     executor = Executor("orders", keys={"k1": b"0123456789abcdef"})
@@ -38,6 +41,17 @@ USAGE = """
     async def clear(command: RecoveryCommand) -> None:
         return None
 
+    class StockError(FaultError):
+        severity = "high"
+
+    describe(KeyError, severity="low", read=lambda exc: {"tags": {"key": exc.args}})
+
+    @operations({})["pay"]
+    @Injector().point("pay")
+    def pay(amount: int) -> str:
+        return str(amount)
+
+    paid: str = pay(1)
     pool: ResourcePool[bytearray] = ResourcePool(bytearray, size=2)
     steer(executor, pool=pool, fallback=Fallback(lambda: 0))
 
@@ -48,6 +62,8 @@ USAGE = """
         handler: logging.Handler = reporter.logging_handler()
         stats: Stats = reporter.stats()
         done: bool = reporter.flush(1)
+        with reporter.install(), context(request_id="r"):
+            reporter.report(StockError("none", retry_count=1))
         with reporter.capture(swallow=True), pool.lease() as buffer:
             buffer.append(1)
         reveal_type(fetch)

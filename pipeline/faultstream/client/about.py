@@ -71,8 +71,7 @@ def about(exc: BaseException) -> Details:
             found.update(description.details)
             if description.read is not None:
                 found.update(_read(description.read, exc))
-    experiment_id = experiment_of(exc)
-    if experiment_id:
+    if experiment_id := experiment_of(exc):
         found["experiment_id"] = experiment_id
     details: Any = found
     typed: Details = details

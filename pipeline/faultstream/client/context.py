@@ -42,17 +42,14 @@ def current() -> Details:
     for source in _sources.get():
         with contextlib.suppress(Exception):  # a broken source must not hide the error
             found.update(source())
-    traceparent = _span()
-    if traceparent:
+    if "opentelemetry.trace" in sys.modules and (traceparent := _span()):
         found["traceparent"] = traceparent
     return found
 
 
 def _span() -> str:
-    """OpenTelemetry's present span as a traceparent; a program without it has none to ask."""
-    library: Any = sys.modules.get("opentelemetry.trace")
-    if library is None:
-        return ""
+    """OpenTelemetry's present span as a traceparent."""
+    library: Any = sys.modules["opentelemetry.trace"]
     with contextlib.suppress(Exception):  # someone else's library, perhaps half loaded
         span = library.get_current_span().get_span_context()
         if span.is_valid:
