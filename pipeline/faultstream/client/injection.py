@@ -7,6 +7,8 @@ keeps experiments apart from real errors and never pages anyone for them.
 
 An error that is not chained to the injected one (a rejection by a breaker that injected errors
 opened) carries no id.
+
+More than 300 lines: fault, place and injector only mean something together.
 """
 
 import os

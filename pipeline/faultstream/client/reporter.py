@@ -1,4 +1,7 @@
-"""Reporter: errors of one service, on their way to Kafka without the application noticing."""
+"""Reporter: errors of one service, on their way to Kafka without the application noticing.
+
+More than 300 lines because it is the one class that users read, and most of it is its docstrings.
+"""
 
 import contextlib
 import logging
