@@ -3,7 +3,7 @@
     python bare.py BROKERS TOPIC GROUP (plain|typed)
 
 `plain` parses with orjson and counts by (service, error_type, minute). `typed` reads only the
-fields that it needs with msgspec. Prints `ready`, then how many records were counted so far.
+fields that it needs with msgspec. Prints how many records were counted so far.
 """
 
 import sys
@@ -53,7 +53,7 @@ def main() -> None:
             "session.timeout.ms": 30_000,
         }
     )
-    consumer.subscribe([topic], on_assign=lambda *_: print("ready", flush=True))
+    consumer.subscribe([topic])
     count = {"plain": plain, "typed": typed}[how]
     counts: Counter[tuple[str, str, int]] = Counter()
     done, told = 0, 0.0

@@ -2,7 +2,7 @@
 
     BROKERS=... TOPIC=... GROUP=... python stock_faust.py worker --without-web -l error
 
-Prints `ready`, then how many records were counted so far.
+Prints how many records were counted so far.
 """
 
 import os
@@ -58,12 +58,6 @@ async def count(events: Any) -> None:
 async def tell() -> None:
     """The count so far, also when nothing comes."""
     say(int(state["done"]))
-
-
-@app.on_partitions_assigned.connect
-async def ready(*_: object, **__: object) -> None:
-    """Partitions are there."""
-    say("ready")
 
 
 if __name__ == "__main__":
