@@ -30,7 +30,7 @@ EAGER = making.topology(
         "allowed_lateness_ms": LATENESS,
         "quiet_ms": 1_500,
         "update_ms": 100,
-        "burst": {"count": 3, "window_ms": 3_000, "history": 2},
+        "burst": {"count": 3, "window_ms": 3_000, "history": 2, "significance": 1e-4},
         "recurring": {"history": 4, "significance": 0.4},
         "high_rate": {"per_second": 1.5, "window_ms": 3_000, "factor": 1.1},
         "degradation": {"window_ms": 5_000, "count": 2, "significance": 0.4},

@@ -138,7 +138,7 @@ class BurstPolicy(_Policy, frozen=True, kw_only=True):
     enabled: bool = True
     count: Annotated[int, Meta(ge=1)] = 5
     window_ms: PositiveMillis = 60_000
-    significance: Annotated[float, Meta(gt=0.0, lt=1.0)] = 1e-4
+    significance: Annotated[float, Meta(gt=0.0, lt=1.0)] = 1e-7
     history: Annotated[int, Meta(ge=1, le=10_000)] = 10
 
 
