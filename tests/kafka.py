@@ -18,7 +18,7 @@ from faultstream.transport.embedded import answers
 VERSION: Final = "4.1.0"
 CACHE: Final = Path(__file__).resolve().parent.parent / ".cache" / "kafka"
 
-_POM: Final = f"""<project xmlns="http://maven.apache.org/POM/4.0.0">
+_POM: Final = f"""<project>
   <modelVersion>4.0.0</modelVersion>
   <groupId>io.faultstream</groupId>
   <artifactId>kafka-for-tests</artifactId>
