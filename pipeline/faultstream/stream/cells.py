@@ -5,12 +5,14 @@ carries the offset up to which all of its keys are; it is written last in a chec
 never ahead of them. Records at or below either are skipped.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, Generic, TypeVar
 
 from faultstream import wire
+from faultstream.core.errors import DataError
 from faultstream.ops import log
-from faultstream.stream.stage import Rows
+from faultstream.stream.stage import Effects, Refusal, Rows, Source
+from faultstream.transport.reading import RawRecord
 
 S = TypeVar("S")
 
@@ -93,6 +95,38 @@ class Cells(Generic[S]):
             _log.warning("topic_recreated", topic=topic, partition=number, end=ends[topic])
         self.partitions[number] = part
         return part
+
+    def work_through(
+        self,
+        source: Source,
+        records: Sequence[RawRecord],
+        effects: Effects,
+        handle: Callable[[RawRecord, dict[bytes, Cell[S]]], bool],
+        *,
+        stage: str,
+    ) -> None:
+        """Hand each record that the partition's mark does not cover to `handle`, count what came
+        of it, and refuse what raises. `handle` says False when the key had seen the record.
+
+        For stages with few records; detect has a loop of its own, because a call for every
+        record costs.
+        """
+        part = self.partitions[source.partition]
+        known = part.read.get(source.topic, -1)
+        for record in records:
+            if record.offset <= known:
+                effects.outcomes["duplicate"] += 1
+                continue
+            try:
+                new = handle(record, part.cells)
+                effects.outcomes["tallied" if new else "duplicate"] += 1
+            except DataError as exc:
+                effects.refusals.append(Refusal(record, exc.stage, "DataError", exc.reason))
+            except Exception as exc:  # noqa: BLE001 - our bug: the record is kept for later
+                kind = type(exc).__name__
+                effects.refusals.append(Refusal(record, stage, kind, str(exc), bug=True))
+        if records:
+            part.read[source.topic] = max(known, records[-1].offset)
 
     def snapshot(self) -> dict[int, Rows]:
         """The changed cells, then the mark, of every partition with changes."""

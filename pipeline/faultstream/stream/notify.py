@@ -11,14 +11,13 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final, Protocol
 
 from faultstream import wire
-from faultstream.core.errors import DataError
 from faultstream.core.notify.stage import Delivered, Notify, Output, Tick
 from faultstream.core.notify.state import Decision, NotifyState, Send
 from faultstream.core.policy import TopicRole, Topology
 from faultstream.core.records import Control, Incident, Notification
 from faultstream.ops import clock, log, metrics
 from faultstream.stream.cells import Cell, Cells
-from faultstream.stream.stage import Effects, Refusal, Rows, Source
+from faultstream.stream.stage import Effects, Rows, Source
 from faultstream.transport.reading import RawRecord
 
 AT_ONCE: Final = 16
@@ -84,22 +83,13 @@ class NotifyStage:
     def take(self, source: Source, records: Sequence[RawRecord], now_ms: int) -> Effects:
         """See Stage."""
         effects = Effects()
-        part = self._cells.partitions[source.partition]
-        known = part.read.get(source.topic, -1)
-        for record in records:
-            if record.offset <= known:
-                effects.outcomes["duplicate"] += 1
-                continue
-            try:
-                new = self._one(source, record, part.cells, now_ms)
-                effects.outcomes["tallied" if new else "duplicate"] += 1
-            except DataError as exc:
-                effects.refusals.append(Refusal(record, exc.stage, "DataError", exc.reason))
-            except Exception as exc:  # noqa: BLE001 - our bug: the record is kept for later
-                kind = type(exc).__name__
-                effects.refusals.append(Refusal(record, "notify", kind, str(exc), bug=True))
-        if records:
-            part.read[source.topic] = max(known, records[-1].offset)
+        self._cells.work_through(
+            source,
+            records,
+            effects,
+            lambda record, cells: self._one(source, record, cells, now_ms),
+            stage=self.name,
+        )
         return effects
 
     def _one(

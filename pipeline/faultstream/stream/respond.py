@@ -13,7 +13,6 @@ import msgspec
 
 from faultstream import wire
 from faultstream.core import signing
-from faultstream.core.errors import DataError
 from faultstream.core.policy import TopicRole, Topology
 from faultstream.core.records import (
     Control,
@@ -26,7 +25,7 @@ from faultstream.core.records import (
 from faultstream.core.respond import EnvironmentState, Respond, Tick
 from faultstream.stream.cells import Cell, Cells
 from faultstream.stream.detect import pattern_output
-from faultstream.stream.stage import Effects, Output, Refusal, Rows, Source
+from faultstream.stream.stage import Effects, Output, Rows, Source
 from faultstream.transport.reading import RawRecord
 
 _Out = Incident | RecoveryCommand | Notification | Pattern
@@ -71,21 +70,13 @@ class RespondStage:
     def take(self, source: Source, records: Sequence[RawRecord], now_ms: int) -> Effects:
         """See Stage."""
         effects = Effects()
-        part = self._cells.partitions[source.partition]
-        known = part.read.get(source.topic, -1)
-        for record in records:
-            if record.offset <= known:
-                effects.outcomes["duplicate"] += 1
-                continue
-            try:
-                self._one(source, record, part.cells, now_ms, effects)
-            except DataError as exc:
-                effects.refusals.append(Refusal(record, exc.stage, "DataError", exc.reason))
-            except Exception as exc:  # noqa: BLE001 - our bug: the record is kept for later
-                kind = type(exc).__name__
-                effects.refusals.append(Refusal(record, "respond", kind, str(exc), bug=True))
-        if records:
-            part.read[source.topic] = max(known, records[-1].offset)
+        self._cells.work_through(
+            source,
+            records,
+            effects,
+            lambda record, cells: self._one(source, record, cells, now_ms, effects),
+            stage=self.name,
+        )
         return effects
 
     def _one(
@@ -95,7 +86,7 @@ class RespondStage:
         cells: dict[bytes, Cell[EnvironmentState]],
         now_ms: int,
         effects: Effects,
-    ) -> None:
+    ) -> bool:
         what = self._decode(source.role, record)
         name = what.environment
         key = name.encode()
@@ -105,12 +96,11 @@ class RespondStage:
             for control in self._controls.values():
                 self._tell(cell, control, now_ms, effects)
         if record.offset <= cell.offsets.get(source.topic, -1):
-            effects.outcomes["duplicate"] += 1
-            return
+            return False
         cell.offsets[source.topic] = record.offset
         cell.dirty = True
         self._publish(self._respond.step(cell.state, what, now_ms), effects)
-        effects.outcomes["tallied"] += 1
+        return True
 
     def _decode(self, role: TopicRole, record: RawRecord) -> Pattern | RecoveryResult:
         if role == "patterns":
