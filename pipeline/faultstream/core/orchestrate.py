@@ -156,6 +156,7 @@ def _command(turn: Turn, case: Case, pattern: Pattern, strategy: str, why: str) 
         issued_at_ms=now,
         expires_at_ms=now + guards.command_ttl_ms,
         dry_run=guards.dry_run,
+        timeout_ms=policy.deadline_ms,
         approved_by=case.approved_by,
         experiment_id=incident.experiment_id,
     )
@@ -183,6 +184,9 @@ def answer(turn: Turn, case: Case, result: RecoveryResult) -> None:
     """An executor has answered. Answers that come too late are kept, and change nothing else."""
     attempt = next(one for one in case.tries if one.command.command_id == result.command_id)
     who = result.instance or result.executor
+    if result.status == "in_progress":
+        _alive(turn, case, attempt)
+        return
     first = who not in attempt.answers
     if first and len(attempt.answers) < MAX_ANSWERS:
         attempt.answers[who] = result.status
@@ -212,6 +216,19 @@ def answer(turn: Turn, case: Case, result: RecoveryResult) -> None:
     alone = attempt.command.delivery == "exactly_one"
     if alone or (known is not None and len(attempt.answers) >= known):
         give_up(turn, case, _failure(attempt), "")
+
+
+def _alive(turn: Turn, case: Case, attempt: Try) -> None:
+    """A sign of life: the command has its time anew, within `max_run_ms` in all."""
+    waiting = case.incident.state == "recovering" and attempt is case.current
+    if not waiting or attempt.outcome not in {"pending", "running"}:
+        return
+    policy = turn.topology.strategies[attempt.command.strategy]
+    latest = attempt.issued_ms + max(policy.max_run_ms, policy.deadline_ms)
+    attempt.deadline_ms = max(attempt.deadline_ms, min(turn.now_ms + policy.deadline_ms, latest))
+    if attempt.outcome == "pending":
+        attempt.outcome = "running"
+        turn.touch(case)
 
 
 def _failure(attempt: Try) -> Outcome:

@@ -95,6 +95,9 @@ class StrategyPolicy(_Policy, frozen=True, kw_only=True):
     dangerous: bool = False
     deadline_ms: PositiveMillis = 10_000
     cooldown_ms: Millis = 30_000
+    """Without an answer or a sign of life for this long a command counts as lost."""
+    max_run_ms: PositiveMillis = 600_000
+    """With signs of life a command may take this long in all."""
     priority: Priority = "medium"
 
 

@@ -31,11 +31,13 @@ PatternState = Literal["open", "updated", "closed"]
 IncidentState = Literal["open", "recovering", "verifying", "resolved", "escalated", "closed"]
 Outcome = Literal[
     "pending", "running", "done", "cured", "recurring", "failed", "partial", "expired", "refused",
-    "cancelled", "dry_run",
+    "cancelled", "dry_run", "worse", "rolled_back",
 ]  # fmt: skip
 Delivery = Literal["broadcast", "exactly_one"]
 Priority = Literal["low", "medium", "high", "critical"]
-ResultStatus = Literal["success", "partial", "failed", "not_attempted", "rejected", "expired"]
+ResultStatus = Literal[
+    "in_progress", "success", "partial", "failed", "not_attempted", "rejected", "expired",
+]  # fmt: skip
 Level = Literal["info", "warning", "error", "critical"]
 ControlKind = Literal[
     "silence",
@@ -122,6 +124,8 @@ class Attempt(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 class Incident(Record, kw_only=True):
     """Patterns with one cause, and what was done about them. Key: environment."""
+    step_id: str = ""
+    rollback_of: str = ""
 
     ce_type: ClassVar[str] = "io.faultstream.incident.changed.v1"
 
@@ -153,7 +157,8 @@ class Target(msgspec.Struct, kw_only=True, omit_defaults=True):
 class RecoveryCommand(Record, kw_only=True):
     """An order to executors. Key: target service. Signed in the header `faultstream-signature`.
 
-    Carried out at most once per (command_id, instance); never at or after `expires_at_ms`.
+    Carried out at most once per (command_id, instance); never at or after `expires_at_ms`. Without
+    an answer or a sign of life (a result `in_progress`) for `timeout_ms` it counts as lost.
     """
 
     ce_type: ClassVar[str] = "io.faultstream.recovery.commanded.v1"
@@ -177,7 +182,16 @@ class RecoveryCommand(Record, kw_only=True):
 
 
 class RecoveryResult(Record, kw_only=True):
-    """What an executor did. Key: environment, which is taken from there when left out."""
+    """What an executor did. Key: environment, which is taken from there when left out.
+
+    One with status `in_progress` is a sign of life with an id of its own; `finished_at_ms` is when
+    it was made. It gives the command `timeout_ms` more, within the strategy's `max_run_ms`.
+    """
+    workflow: str = ""
+    """The strategy of several steps that this is one of, "" when it is none."""
+    step_id: str = ""
+    timeout_ms: int = 0
+    """0 means that nothing is known of it."""
 
     ce_type: ClassVar[str] = "io.faultstream.recovery.finished.v1"
 
@@ -199,6 +213,9 @@ class RecoveryResult(Record, kw_only=True):
 
 class Notification(Record, kw_only=True):
     """Something a person should know. Key: environment."""
+    step: str = ""
+    """What is being done, or was done last."""
+    progress_ratio: float | None = None
 
     ce_type: ClassVar[str] = "io.faultstream.notification.requested.v1"
 
@@ -223,7 +240,8 @@ class Notification(Record, kw_only=True):
 class Control(Record, kw_only=True):
     """A wish of an operator. Key: `subject`; the last one per subject is in force.
 
-    `until_at_ms` None means until it is taken back (`active` false).
+    `until_at_ms` None means until it is taken back (`active` false). approve, cancel, resolve and
+    trigger are done once; see controls.py for that and for their `parameters`.
     """
 
     ce_type: ClassVar[str] = "io.faultstream.control.set.v1"
