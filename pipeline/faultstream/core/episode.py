@@ -155,7 +155,7 @@ def _completed(slots: Sequence[Slot], key: str, needed: int) -> int:
         missing -= slot.count(key)
     cells = [slots[-1].cells[key]] if key else list(slots[-1].cells.values())
     evidence = sorted(one for cell in cells for one in cell.evidence)
-    for time_ms, _, count in evidence:
+    for time_ms, _, count, _, _ in evidence:
         missing -= count
         if missing <= 0:
             return time_ms

@@ -108,6 +108,10 @@ class Pattern(Record, kw_only=True):
     edges: list[Edge] = []
     root: str = ""
     evidence: list[str] = []
+    """The first events of it, ten at most; `traces` and `parents` are of these."""
+    traces: list[str] = []
+    parents: list[str] = []
+    """Events, mostly of other services, that these followed from."""
     suggested_actions: list[str] = []
     reason: str = ""
     experiment_id: str = ""
@@ -120,12 +124,12 @@ class Attempt(msgspec.Struct, kw_only=True, omit_defaults=True):
     strategy: str
     outcome: Outcome = "pending"
     reason: str = ""
+    step_id: str = ""
+    rollback_of: str = ""
 
 
 class Incident(Record, kw_only=True):
     """Patterns with one cause, and what was done about them. Key: environment."""
-    step_id: str = ""
-    rollback_of: str = ""
 
     ce_type: ClassVar[str] = "io.faultstream.incident.changed.v1"
 
@@ -179,6 +183,11 @@ class RecoveryCommand(Record, kw_only=True):
     approved_by: str = ""
     rollback_of: str = ""
     experiment_id: str = ""
+    workflow: str = ""
+    """The strategy of several steps that this is one of, "" when it is none."""
+    step_id: str = ""
+    timeout_ms: int = 0
+    """0 means that nothing is known of it."""
 
 
 class RecoveryResult(Record, kw_only=True):
@@ -187,11 +196,6 @@ class RecoveryResult(Record, kw_only=True):
     One with status `in_progress` is a sign of life with an id of its own; `finished_at_ms` is when
     it was made. It gives the command `timeout_ms` more, within the strategy's `max_run_ms`.
     """
-    workflow: str = ""
-    """The strategy of several steps that this is one of, "" when it is none."""
-    step_id: str = ""
-    timeout_ms: int = 0
-    """0 means that nothing is known of it."""
 
     ce_type: ClassVar[str] = "io.faultstream.recovery.finished.v1"
 
@@ -209,13 +213,13 @@ class RecoveryResult(Record, kw_only=True):
     duration_ms: int = 0
     message: str = ""
     details: dict[str, Any] = {}
+    step: str = ""
+    """What is being done, or was done last."""
+    progress_ratio: float | None = None
 
 
 class Notification(Record, kw_only=True):
     """Something a person should know. Key: environment."""
-    step: str = ""
-    """What is being done, or was done last."""
-    progress_ratio: float | None = None
 
     ce_type: ClassVar[str] = "io.faultstream.notification.requested.v1"
 

@@ -12,6 +12,7 @@ from typing import Final
 
 import msgspec
 
+from faultstream.core.event import ErrorEvent
 from faultstream.core.group import Group
 from faultstream.core.severity import RANK
 
@@ -19,8 +20,8 @@ _DIGITS: Final = re.compile(r"[0-9]{1,18}|[^0-9]+")
 EVIDENCE_PER_CELL: Final = 5
 FOLDED: Final = "__other__"
 
-Evidence = tuple[int, str, int]
-"""(event time, event id, count)."""
+Evidence = tuple[int, str, int, str, str]
+"""(event time, event id, count, trace id, id of the event that caused it); ids may be ''."""
 
 
 class Cell(msgspec.Struct, gc=False, array_like=True):
@@ -35,8 +36,9 @@ class Cell(msgspec.Struct, gc=False, array_like=True):
     release: str = ""
     """The newest that events came from."""
 
-    def add(self, count: int, time_ms: int, group: Group, layer: str, event_id: str) -> None:
-        """Counts one event (or `count` folded ones)."""
+    def add(self, event: ErrorEvent, time_ms: int, group: Group, event_id: str) -> None:
+        """Counts one event (or as many as it stands for) at `time_ms`."""
+        count, layer = event.count, event.layer
         self.count += count
         if time_ms > self.last_ms:
             self.last_ms = time_ms
@@ -48,7 +50,7 @@ class Cell(msgspec.Struct, gc=False, array_like=True):
             self.layer = layer
         evidence = self.evidence
         if len(evidence) < EVIDENCE_PER_CELL or time_ms <= evidence[-1][0]:
-            evidence.append((time_ms, event_id, count))
+            evidence.append((time_ms, event_id, count, event.trace_id, event.parent_event_id))
             evidence.sort()
             del evidence[EVIDENCE_PER_CELL:]
 

@@ -100,10 +100,10 @@ class Detect:
             key = group.fingerprint
             cell = slot.cells.get(key)
         if cell is None:
-            evidence = [(time, event_id, count)]
+            evidence = [(time, event_id, count, event.trace_id, event.parent_event_id)]
             slot.cells[key] = Cell(count, time, time, group, event.layer, evidence, event.release)
         else:
-            cell.add(count, time, group, event.layer, event_id)
+            cell.add(event, time, group, event_id)
             if event.release != cell.release:
                 cell.release = newer(cell.release, event.release)
         if time > state.newest_ms:  # noqa: PLR1730 - max() costs a call per event

@@ -140,7 +140,7 @@ class _SavedState(msgspec.Struct, array_like=True):
 
 _encode: Final = msgspec.msgpack.Encoder().encode
 _decode: Final = msgspec.msgpack.Decoder(_SavedState).decode
-_VERSION: Final = 2
+_VERSION: Final = 3
 
 
 def save(state: ServiceState) -> bytes:

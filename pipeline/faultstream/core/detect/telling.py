@@ -132,7 +132,9 @@ class Telling:
             confidence=episode.confidence,
             affected=Affected((state.service,), (layer,) if layer else ()),
             root=state.service,
-            evidence=[event_id for _, event_id, _ in episode.evidence],
+            evidence=[one[1] for one in episode.evidence],
+            traces=sorted({one[3] for one in episode.evidence if one[3]}),
+            parents=sorted({one[4] for one in episode.evidence if one[4]}),
             reason=episode.reason,
             experiment_id=lane.experiment_id,
         )
