@@ -9,6 +9,8 @@ from faultstream.analytics.client import Address
 from faultstream.analytics.migrate import VIEWS
 from faultstream.analytics.queries import DEMO, EXAMPLES
 from faultstream.analytics.recorder import Recorder
+from faultstream.core.notify.decision import NotificationDecision
+from faultstream.core.notify.state import Kind
 from faultstream.core.policy import TopicRole
 from faultstream.core.records import (
     Affected,
@@ -69,6 +71,14 @@ def result(number: int, strategy: str, at: int) -> RecoveryResult:
     )  # fmt: skip
 
 
+def decided(decision_id: str, kind: Kind) -> NotificationDecision:
+    """What became of the notification of the story."""
+    return NotificationDecision(
+        decision_id=decision_id, kind=kind, environment="production", reason="first",
+        decided_at_ms=T + 16_200, notification_ids=["N"], channel="log", group="0 service=orders",
+    )  # fmt: skip
+
+
 @pytest.fixture
 def story(place: Address, recorder_at: Open) -> Address:
     """All of it recorded, some of it twice, as after a crash."""
@@ -99,6 +109,8 @@ def story(place: Address, recorder_at: Open) -> Address:
         "notifications": [Notification(
             notification_id="N", group="orders", level="error", title="recovered",
             environment="production", incident_id="I", created_at_ms=T + 16_100)],
+        "notification_decisions": [decided("D1", "grouped"), decided("D2", "suppressed"),
+                                   decided("D2", "sent")],
     }  # fmt: skip
     for role, records in told.items():
         raw: list[Raw] = [record(at, each) for at, each in enumerate(records)]
@@ -153,6 +165,8 @@ def test_the_plain_names_show_each_thing_once(story: Address) -> None:
     assert rows(story, "SELECT revision, state FROM incidents") == [(5, "resolved")]
     for view, count in (("commands", 2), ("results", 2), ("notifications", 1)):
         assert one(story, f"SELECT count() FROM {view}") == count, view
+    decisions = "SELECT decision_id, kind, notification_ids FROM notification_decisions"
+    assert rows(story, decisions) == [("D1", "grouped", ["N"]), ("D2", "sent", ["N"])]
     edges = rows(story, "SELECT edges.source, edges.count, affected_services FROM patterns")
     assert edges == [(["db"], [3], ["orders"])]
 

@@ -10,6 +10,7 @@ from jsonschema import Draft202012Validator
 from faultstream import wire
 from faultstream.core import records
 from faultstream.core.errors import DataError
+from faultstream.core.notify.decision import NotificationDecision
 from faultstream.formats import native
 
 SCHEMAS: Final = Path(__file__).parents[2] / "schemas"
@@ -22,6 +23,7 @@ RECORDS: Final[dict[str, type[records.Record]]] = {
     "recovery.commands.v1": records.RecoveryCommand,
     "recovery.results.v1": records.RecoveryResult,
     "notifications.v1": records.Notification,
+    "notification-decisions.v1": NotificationDecision,
     "control.v1": records.Control,
 }
 READ: Final = [*RECORDS, "errors.v1"]

@@ -1,12 +1,14 @@
 """notify without a broker: every record has one outcome, nobody is told twice, nothing is lost."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from faultstream import wire
+from faultstream.core.notify.decision import MOST_IDS, NotificationDecision, records
+from faultstream.core.notify.state import Decision
 from faultstream.core.policy import Topology
 from faultstream.core.records import Notification
 from faultstream.stream.notify import NotifyStage
-from faultstream.stream.stage import Source
+from faultstream.stream.stage import Output, Source
 from tests.core.notifying import T0, acknowledge, incident, note, rules, silence
 from tests.stream.records import Raw
 
@@ -21,6 +23,7 @@ class Worker:
         self.now_ms = T0
         self.told: list[tuple[str, str, str]] = []
         self.broken: dict[str, str | Exception] = {}
+        self.decided: list[NotificationDecision] = []
         self.stage = NotifyStage(topology, self.deliver, now=lambda: self.now_ms)
         self.stage.restore(0, rows or {}, {NOTES.topic: 99, INCIDENTS.topic: 99})
 
@@ -34,8 +37,14 @@ class Worker:
 
     async def tick(self, length_ms: int = 30_000) -> None:
         self.now_ms += length_ms
-        self.stage.tick(self.now_ms)
+        self.hear(self.stage.tick(self.now_ms).outputs)
         assert await self.stage.settle(_ours)
+        self.hear(self.stage.settled())
+
+    def hear(self, outputs: Sequence[Output]) -> None:
+        assert {output.role for output in outputs} <= {"notification_decisions"}
+        assert {output.key for output in outputs} <= {b"production"}
+        self.decided += [wire.decode(NotificationDecision, output.value) for output in outputs]
 
     def rows(self) -> dict[bytes, bytes]:
         return {key: value for key, value in self.stage.snapshot()[0] if value is not None}
@@ -103,6 +112,56 @@ async def test_a_broken_channel_hinders_no_other() -> None:
     worker.broken = {}
     await worker.tick(300_000)
     assert [channel for channel, _, _ in worker.told] == ["chat", "mail"]
+
+
+async def test_every_decision_is_a_record_with_its_reason() -> None:
+    """What waits, what is muted and by what, what a channel refused, what was told and where."""
+    worker = Worker(rules("mail", "chat"))
+    worker.broken = {"mail": "550 no such user"}
+    worker.stage.control(silence("service=till"))
+    taken = [raw(0, note(1)), raw(1, note(2, service="till"))]
+    worker.hear(worker.stage.take(NOTES, taken, T0).outputs)
+    await worker.tick()
+    worker.broken = {}
+    await worker.tick(300_000)
+    told = [(one.kind, one.channel, one.notification_ids) for one in worker.decided]
+    assert sorted(told) == [
+        ("failed", "mail", ["n1"]), ("grouped", "", ["n1"]), ("grouped", "", ["n2"]),
+        ("sent", "chat", ["n1"]), ("sent", "mail", ["n1"]), ("suppressed", "", ["n2"]),
+    ]  # fmt: skip
+    reasons = {one.kind: one.reason for one in worker.decided}
+    assert reasons["failed"] == "550 no such user"
+    assert reasons["suppressed"].startswith("silenced by ")
+    assert all(one.reason for one in worker.decided)
+    assert len({one.decision_id for one in worker.decided}) == len(worker.decided)
+    (sent, _) = [one for one in worker.decided if one.kind == "sent"]
+    assert (sent.title, sent.level) == ("title of i1", "error")
+
+
+async def test_decisions_made_anew_replace_those_that_were_lost() -> None:
+    """A crash before the checkpoint: the same decisions again, with the same ids; after one the
+    count goes on."""
+    first, second = Worker(rules()), Worker(rules())
+    for worker in (first, second):
+        worker.hear(worker.stage.take(NOTES, [raw(0, note(1))], T0).outputs)
+        await worker.tick()
+    assert first.decided == second.decided
+    fresh = Worker(rules(), first.rows())
+    fresh.now_ms = first.now_ms
+    fresh.hear(fresh.stage.take(NOTES, [raw(1, note(2))], fresh.now_ms).outputs)
+    known = {one.decision_id for one in first.decided}
+    assert not known & {one.decision_id for one in fresh.decided}
+
+
+def test_a_decision_about_very_many_fits_a_topic() -> None:
+    """It becomes several records with ids of their own, and no notification is left out."""
+    ids = tuple(f"n{number}" for number in range(2 * MOST_IDS + 1))
+    decision = Decision(kind="sent", reason="r" * 9_999, notification_ids=ids, decision_id="d")
+    made = records("production", decision)
+    assert [len(one.notification_ids) for one in made] == [MOST_IDS, MOST_IDS, 1]
+    assert [each for one in made for each in one.notification_ids] == list(ids)
+    assert len({one.decision_id for one in made}) == 3
+    assert max(len(wire.encode(one)) for one in made) < 100_000
 
 
 async def test_controls_hold_for_environments_that_come_later() -> None:

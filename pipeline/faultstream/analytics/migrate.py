@@ -25,6 +25,7 @@ VIEWS: Final = (
     "commands",
     "results",
     "notifications",
+    "notification_decisions",
     "dead_letters",
     "incident_attempts",
     "error_summary",
@@ -57,6 +58,7 @@ RETAINED: Final[dict[str, str]] = {
     "command_log": "records_days",
     "result_log": "records_days",
     "notification_log": "records_days",
+    "notification_decision_log": "records_days",
 }
 _TTL: Final = re.compile(r"TTL (\w+) \+ toIntervalDay\((\d+)\)")
 

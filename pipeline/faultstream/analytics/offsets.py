@@ -18,6 +18,7 @@ TABLES: Final = (
     "command_log",
     "result_log",
     "notification_log",
+    "notification_decision_log",
 )
 Positions = dict[tuple[str, int], int]
 

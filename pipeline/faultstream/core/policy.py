@@ -29,6 +29,7 @@ TopicRole = Literal[
     "results",
     "notifications",
     "control",
+    "notification_decisions",
     "dead_letters",
 ]
 
@@ -470,5 +471,6 @@ TOPIC_ROLES: Final[tuple[TopicRole, ...]] = (
     "results",
     "notifications",
     "control",
+    "notification_decisions",
     "dead_letters",
 )

@@ -1,7 +1,7 @@
 """The checkpoint: outputs are with the broker, state is in the changelog, then the input counts.
 
-Order: fence, what the stage keeps elsewhere, snapshot, outputs, fence, changelog, table,
-acknowledgement. A crash between any two leads to a replay that changes nothing, because the
+Order: fence, what the stage keeps elsewhere and says of it, snapshot, outputs, fence, changelog,
+table, acknowledgement. A crash between any two leads to a replay that changes nothing, because the
 offsets stand beside the state. What could not be written is kept and written next time.
 """
 
@@ -13,7 +13,7 @@ from aiokafka.errors import KafkaError
 
 from faultstream.ops import clock, log, metrics
 from faultstream.stream.outbox import Outbox
-from faultstream.stream.stage import Stage
+from faultstream.stream.stage import Settling, Stage
 from faultstream.transport.changelog import StateTable
 
 _log = log.get(__name__)
@@ -74,6 +74,7 @@ class Checkpoint:
                 return "fenced"
             if not await self._stage.settle(self._fence):
                 return "put_off"
+            await self._say()
             self._collect()
             pending = list(self._pending)
         await self._outbox.settle()
@@ -107,6 +108,16 @@ class Checkpoint:
         self._changes.clear()
         self._stage.saved()
         return "done"
+
+    async def _say(self) -> None:
+        """Publish what settling led to."""
+        if not isinstance(self._stage, Settling):
+            return
+        for output in self._stage.settled():
+            await self._outbox.send(
+                output.role, key=output.key, value=output.value, headers=output.headers
+            )
+            metrics.OUTPUTS.labels(self._stage.name, output.role).inc()
 
     def _collect(self) -> None:
         """Add the stage's changes to those that were not written; the latest stands last."""

@@ -3,7 +3,8 @@ replicas never tell twice.
 
 Notifications and incidents of an environment share a partition number. Messages are delivered
 before what led to them is acknowledged. Delivery is at least once: a crash between a delivery and
-the checkpoint repeats it, with the same message id.
+the checkpoint repeats it, with the same message id. Every decision is published, those about a
+delivery before the input is acknowledged.
 """
 
 import asyncio
@@ -11,13 +12,14 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final, Protocol
 
 from faultstream import wire
-from faultstream.core.notify.stage import Delivered, Notify, Output, Tick
+from faultstream.core.notify.decision import records
+from faultstream.core.notify.stage import Delivered, Notify, Tick
 from faultstream.core.notify.state import Decision, NotifyState, Send
 from faultstream.core.policy import TopicRole, Topology
 from faultstream.core.records import Control, Incident, Notification
 from faultstream.ops import clock, log, metrics
 from faultstream.stream.cells import Cell, Cells
-from faultstream.stream.stage import Effects, Rows, Source
+from faultstream.stream.stage import Effects, Output, Rows, Source
 from faultstream.transport.reading import RawRecord
 
 AT_ONCE: Final = 16
@@ -37,7 +39,7 @@ class Deliver(Protocol):
 
 
 class NotifyStage:
-    """See the module. Every decision is a line in the log, with its reason."""
+    """See the module. Every decision is also a line in the log, with its reason."""
 
     name: Final = "notify"
     inputs: Final[tuple[TopicRole, ...]] = ("notifications", "incidents")
@@ -57,6 +59,7 @@ class NotifyStage:
         self._hot = False
         self._controls: dict[tuple[str, str], Control] = {}
         self._news: list[Control] = []
+        self._said: list[Output] = []
         self._cells: Cells[NotifyState] = Cells(
             save=self._notify.save,
             load=self._notify.load,
@@ -90,6 +93,7 @@ class NotifyStage:
             lambda record, cells: self._one(source, record, cells, now_ms),
             stage=self.name,
         )
+        effects.outputs += self.settled()
         return effects
 
     def _one(
@@ -116,7 +120,7 @@ class NotifyStage:
         cell.dirty = True
         if isinstance(what, Notification) and self._notify.knows(cell.state, what):
             return False
-        self._note(self._notify.step(cell.state, what, now_ms))
+        self._note(cell, self._notify.step(cell.state, what, now_ms))
         return True
 
     def tick(self, now_ms: int) -> Effects:
@@ -127,20 +131,21 @@ class NotifyStage:
                 self._heed(cell, control, now_ms)
             if self._notify.wants_tick(cell.state, now_ms):
                 cell.dirty = True
-                self._note(self._notify.step(cell.state, Tick(), now_ms))
+                self._note(cell, self._notify.step(cell.state, Tick(), now_ms))
             self._hot = self._hot or bool(self._notify.due(cell.state, now_ms))
-        return Effects()
+        return Effects(outputs=self.settled())
 
     def _heed(self, cell: Cell[NotifyState], control: Control, now_ms: int) -> None:
         cell.dirty = True
-        self._note(self._notify.step(cell.state, control, now_ms))
+        self._note(cell, self._notify.step(cell.state, control, now_ms))
 
-    def _note(self, outputs: Sequence[Output]) -> None:
+    def _note(self, cell: Cell[NotifyState], outputs: Sequence[Decision | Send]) -> None:
         for output in outputs:
             if isinstance(output, Send):
                 self._hot = True
             else:
                 _tell(output)
+                self._said += _outputs(cell.state.environment, output)
 
     def eager(self) -> bool:
         """When a message waits to be delivered."""
@@ -161,9 +166,14 @@ class NotifyStage:
                         reason=reason,
                     )
                     cell.dirty = True
-                    self._note(self._notify.step(cell.state, done, self._now()))
+                    self._note(cell, self._notify.step(cell.state, done, self._now()))
         self._hot = False
         return True
+
+    def settled(self) -> list[Output]:
+        """The decisions that are not published yet."""
+        said, self._said = self._said, []
+        return said
 
     async def _attempt(self, send: Send) -> str:
         try:
@@ -184,10 +194,24 @@ class NotifyStage:
     def forget(self) -> None:
         """See Stage. The controls stay."""
         self._cells.partitions.clear()
+        self._said.clear()
         self._hot = False
 
     def __len__(self) -> int:
         return len(self._cells)
+
+
+def _outputs(environment: str, decision: Decision) -> list[Output]:
+    key = environment.encode()
+    return [
+        Output(
+            "notification_decisions",
+            key,
+            wire.encode(made),
+            wire.headers(made, made.decision_id, made.decided_at_ms),
+        )
+        for made in records(environment, decision)
+    ]
 
 
 def _tell(decision: Decision) -> None:

@@ -135,6 +135,15 @@ class Steered(Protocol):
 
 
 @runtime_checkable
+class Settling(Protocol):
+    """A stage whose `settle` leads to outputs."""
+
+    def settled(self) -> Sequence[Output]:
+        """What is to be published now; asked after a `settle` that was done."""
+        ...
+
+
+@runtime_checkable
 class Positioned(Protocol):
     """A stage whose offsets live outside Kafka."""
 

@@ -12,6 +12,7 @@ from faultstream.analytics.columns import (
     dead_letters,
     errors,
     incidents,
+    notification_decisions,
     notifications,
     patterns,
     results,
@@ -26,5 +27,6 @@ BUILDERS: Final[dict[TopicRole, Callable[[Topology], Builder]]] = {
     "commands": commands.builder,
     "results": results.builder,
     "notifications": notifications.builder,
+    "notification_decisions": notification_decisions.builder,
     "dead_letters": dead_letters.builder,
 }

@@ -30,6 +30,9 @@ FROM (
   UNION ALL
   SELECT log_id, topic, partition, min(offset), max(offset), toInt64(count()), false
   FROM notification_log GROUP BY log_id, topic, partition
+  UNION ALL
+  SELECT log_id, topic, partition, min(offset), max(offset), toInt64(count()), false
+  FROM notification_decision_log GROUP BY log_id, topic, partition
 ) AS o
 LEFT JOIN (
   SELECT e.log_id AS log_id, e.topic AS topic, e.partition AS partition,

@@ -39,6 +39,10 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     group: str = ""
     message_id: str = ""
     at_ms: int = 0
+    decision_id: str = ""
+    level: str = ""
+    """Of the message; "" when it is about none."""
+    title: str = ""
 
 
 class Alert(msgspec.Struct, kw_only=True):
@@ -157,6 +161,8 @@ class NotifyState(msgspec.Struct, kw_only=True):
     version: Literal[1] = 1
     environment: str
     now_ms: int = 0
+    decided: int = 0
+    """Decisions so far; each has its number in its id."""
     alerts: dict[str, Alert] = {}
     groups: dict[str, Group] = {}
     log: dict[str, Entry] = {}

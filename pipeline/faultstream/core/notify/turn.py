@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from faultstream.core.ids import derive
 from faultstream.core.notify import compose
 from faultstream.core.notify.dedup import Entry
 from faultstream.core.notify.route import Route, receivers, tree
@@ -43,6 +44,7 @@ class Turn:
 
     def decide(self, kind: Kind, reason: str, ids: Sequence[str], send: Send | None = None) -> None:
         """Write down what was decided about these notifications."""
+        self.state.decided += 1
         self.outputs.append(
             Decision(
                 kind=kind,
@@ -53,6 +55,9 @@ class Turn:
                 group=send.group if send else "",
                 message_id=send.message.notification_id if send else "",
                 at_ms=self.now_ms,
+                decision_id=derive("decision", self.state.environment, self.state.decided),
+                level=send.message.level if send else "",
+                title=send.message.title if send else "",
             )
         )
 
