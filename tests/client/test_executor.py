@@ -92,6 +92,30 @@ def test_commands_from_before_the_start_are_found(near: Place) -> None:
         assert near.answers(1) == {(order.command_id, "orders-1"): "success"}
 
 
+def test_missing_topics_are_waited_for_and_never_made(embedded_broker: str, prefix: str) -> None:
+    """An executor that comes before the pipeline takes commands once the topics are there, for
+    all and for one of a group, and makes none of them itself."""
+    names = f"{prefix}.commands", f"{prefix}.results"
+    executor = Executor(
+        "orders",
+        keys=KEYS,
+        brokers=embedded_broker,
+        instance="orders-1",
+        commands_topic=names[0],
+        results_topic=names[1],
+    )
+    executor.handles("circuit_break")(lambda _: None)
+    executor.handles("service_restart")(lambda _: None)
+    orders = command(), command("service_restart", delivery="exactly_one")
+    with executor:
+        assert [topics.partitions(embedded_broker, name) for name in names] == [0, 0]
+        topics.create(embedded_broker, *names, partitions=3)
+        topics.publish(embedded_broker, names[0], *map(signed, orders))
+        results = topics.results(embedded_broker, names[1], 2)
+    assert {result.status for result in results} == {"success"}
+    assert [topics.partitions(embedded_broker, name) for name in names] == [3, 3]
+
+
 def test_unbelievable_commands_are_refused_without_an_answer(near: Place) -> None:
     """Unsigned, forged, altered, foreign-key and unreadable commands get no answer."""
     done: list[str] = []

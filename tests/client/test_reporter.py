@@ -139,6 +139,23 @@ def test_kafka_may_come_later(late_broker: EmbeddedBroker, prefix: str) -> None:
     assert sorted(event["event_id"] for event in found) == sorted(ids)
 
 
+def test_a_missing_topic_is_waited_for_and_never_made(
+    late_broker: EmbeddedBroker, prefix: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """On a broker that creates what it is asked about, a reporter that comes before the pipeline
+    keeps its errors, says so once, and leaves making the topic to the pipeline."""
+    late_broker.start()
+    with Reporter("orders", brokers=late_broker.address, topic=prefix) as reporter:
+        reporter.report("Error")
+        until(lambda: f"Kafka has no topic {prefix}" in caplog.text, "it says what it waits for")
+        assert not reporter.flush(0.5)
+        topics.create(late_broker.address, prefix, partitions=3)
+        assert reporter.flush(20)
+        assert adds_up(reporter.stats())
+    assert caplog.text.count("Kafka has no topic") == 1
+    assert topics.partitions(late_broker.address, prefix) == 3
+
+
 @pytest.mark.kafka
 @pytest.mark.parametrize("end", ["stop", "kill"])
 def test_kafka_may_go_and_come_back(apache_kafka_node: ApacheKafka, prefix: str, end: str) -> None:

@@ -37,6 +37,22 @@ def create(broker: str, *names: str, partitions: int = 2) -> None:
     asyncio.run(make())
 
 
+def partitions(broker: str, name: str) -> int:
+    """How many partitions a topic has; 0 when it does not exist. Does not make it."""
+
+    async def ask() -> int:
+        admin = AIOKafkaAdminClient(bootstrap_servers=broker)
+        await admin.start()
+        try:
+            if name not in await admin.list_topics():
+                return 0
+            return len((await admin.describe_topics([name]))[0]["partitions"])
+        finally:
+            await admin.close()
+
+    return asyncio.run(ask())
+
+
 def read(
     broker: str,
     topic: str,

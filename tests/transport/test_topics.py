@@ -79,6 +79,19 @@ async def test_nothing_is_created_beside_a_mismatch(broker: str, topology: Topol
     assert whats == {"missing", "partitions"}
 
 
+async def test_a_fresh_broker_s_topics_are_made_anew(
+    embedded_broker: str, topology: Topology
+) -> None:
+    """On a broker that just started, topics that a client made by asking are replaced; what is as
+    wanted stays."""
+    other = changed(topology, "commands", partitions=3)
+    await topics.create(embedded_broker, changed(other, "errors", retention_ms=1_000))
+    made = await topics.renew(embedded_broker, topology)
+    assert made == sorted([topology.topic("commands"), topology.topic("errors")])
+    assert await topics.differences(embedded_broker, topology) == []
+    assert await topics.renew(embedded_broker, topology) == []
+
+
 async def test_changelogs_are_created_beside(broker: str, topology: Topology, prefix: str) -> None:
     """Changelogs are made like the other topics, so that nobody relies on auto-creation."""
     log = topics.changelog(

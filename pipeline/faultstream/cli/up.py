@@ -104,7 +104,7 @@ class _Up:
                 self._start_engine(supervisor, http_port)
             if port is not None and not supervisor.wait("kafka", timeout_s=BROKER_TIMEOUT_S):
                 return 0
-            self._create_topics(supervisor)
+            self._create_topics(supervisor, ours=port is not None)
             for name in WORKERS:
                 supervisor.start(self._worker(name, key))
             engine = [] if http_port is None else ["clickhouse"]
@@ -152,12 +152,13 @@ class _Up:
         )
         supervisor.start(part)
 
-    def _create_topics(self, supervisor: Supervisor) -> None:
+    def _create_topics(self, supervisor: Supervisor, *, ours: bool) -> None:
         from faultstream.transport import topics  # noqa: PLC0415 - while the broker starts
 
         async def create() -> list[str]:
             await topics.wait_for_broker(self._kafka, BROKER_TIMEOUT_S)
-            return await topics.create(self._kafka, self._topology)
+            make = topics.renew if ours else topics.create
+            return await make(self._kafka, self._topology)
 
         began = time.monotonic()
         try:

@@ -10,7 +10,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from faultstream.client import lifetime
+from faultstream.client import asking, lifetime
 from faultstream.client.brokers import addresses
 from faultstream.client.sender import reachable
 
@@ -60,6 +60,7 @@ class Inbox:
             async with self._consumer(
                 group_id=group, session_timeout_ms=10_000, heartbeat_interval_ms=3_000
             ) as consumer:
+                await self._exists(consumer)
                 consumer.subscribe([self._topic])
                 async for record in consumer:
                     await take(record, _committer(consumer, record))
@@ -98,6 +99,7 @@ class Inbox:
             **more,
             **self._kafka,
         )
+        asking.never_create(consumer._client)  # noqa: SLF001 - it has no other way
         try:
             await consumer.start()
             yield consumer
@@ -111,10 +113,9 @@ class Inbox:
 
         Partitions that are added later are read from their start.
         """
+        await self._exists(consumer)
         while not (partitions := consumer.assignment()):
-            consumer.subscribe(
-                [self._topic]
-            )  # asks the broker anew: the topic may not be there yet
+            consumer.subscribe([self._topic])  # asks the broker anew
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_ASSIGN_TIMEOUT_S):
                     while not consumer.assignment():  # noqa: ASYNC110 - nothing tells of it
@@ -124,6 +125,10 @@ class Inbox:
         for partition in partitions:
             start = starts.get(partition)
             consumer.seek(partition, start.offset if start is not None else ends[partition])
+
+    async def _exists(self, consumer: "AIOKafkaConsumer[bytes, bytes]") -> None:
+        while self._topic not in await consumer.topics():  # noqa: ASYNC110 - nothing tells of it
+            await asyncio.sleep(_ASSIGN_TIMEOUT_S)
 
     async def _follow(self, consumer: "AIOKafkaConsumer[bytes, bytes]", take: Take) -> None:
         while True:

@@ -6,10 +6,11 @@ harmless. Runs in one event loop; aiokafka is imported at the first connect.
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from faultstream.client import lifetime
+from faultstream.client import asking, lifetime
 from faultstream.client.brokers import addresses
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ REQUEST_TIMEOUT_MS: Final = 10_000
 MAX_REQUEST_BYTES: Final = 1_048_576
 _CONNECT_TIMEOUT_S: Final = 5.0
 _STOP_TIMEOUT_S: Final = 2.0
+
+log = logging.getLogger("faultstream.client")
 
 
 class Parcel(NamedTuple):
@@ -64,6 +67,7 @@ class Sender:
         self._kafka = kafka
         self._refused = refused
         self._producer: AIOKafkaProducer | None = None
+        self._said_missing = False
 
     @property
     def connected(self) -> bool:
@@ -91,6 +95,7 @@ class Sender:
             **self._kafka,
         }
         producer = AIOKafkaProducer(**settings)
+        asking.never_create(producer.client)
         try:
             await producer.start()
         except (KafkaError, OSError, TimeoutError):
@@ -115,6 +120,7 @@ class Sender:
         for topic, key, value, headers, _ in parcels:
             if trouble is None:
                 try:
+                    await self._expect(producer, topic)
                     under_way.append(
                         await producer.send(topic, value=value, key=key, headers=headers)
                     )
@@ -136,6 +142,20 @@ class Sender:
         if left:
             await self.close()
         return left
+
+    async def _expect(self, producer: "AIOKafkaProducer", topic: str) -> None:
+        from aiokafka.errors import UnknownTopicOrPartitionError  # noqa: PLC0415
+
+        if await asking.there(producer.client, topic):
+            return
+        if not self._said_missing:
+            self._said_missing = True
+            log.warning(
+                "Kafka has no topic %s: what is reported is kept here until it is there; "
+                "`faultstream topology create` makes it",
+                topic,
+            )
+        raise UnknownTopicOrPartitionError
 
     async def close(self) -> None:
         """Give the producer up; what is under way may still arrive."""
