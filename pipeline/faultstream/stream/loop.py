@@ -136,8 +136,8 @@ class Loop:
                 return
             await asyncio.sleep(RETRY_S)
         async with self._turn:
-            if message.generation_id != self._app.consumer_generation_id or self.failure:
-                return  # read under an assignment that is over; it comes again
+            if self._is_over(message.generation_id):
+                return  # read under an assignment that is over or ends now; it comes again
             source = Source(self._roles[message.topic], message.topic, message.partition)
             self._restore(message.partition)
             now_ms = clock.now_ms()
@@ -152,6 +152,10 @@ class Loop:
         if self._stage.eager():
             await self._checkpoint.run()
         await asyncio.sleep(0)
+
+    def _is_over(self, generation: int) -> bool:
+        current = generation == self._app.consumer_generation_id
+        return self._app.rebalancing or not current or self.failure is not None
 
     async def _tick(self) -> None:
         async with self._turn:
