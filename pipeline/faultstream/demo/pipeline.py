@@ -15,7 +15,6 @@ import yaml
 
 from faultstream.ops import child
 
-READY_TIMEOUT_S: Final = 45.0
 STOP_GRACE_S: Final = 25.0
 
 
@@ -78,7 +77,7 @@ class Pipeline:
     def _log(self) -> Path:
         return self.folder / "up.log"
 
-    async def ready(self, *, timeout_s: float = READY_TIMEOUT_S) -> None:
+    async def ready(self, *, timeout_s: float) -> None:
         """Return when all parts are ready.
 
         Raises:

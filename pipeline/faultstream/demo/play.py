@@ -19,6 +19,8 @@ from faultstream.demo.process import ROLES
 from faultstream.demo.stage import Stage
 
 RATE: Final = 60.0
+READY_S: Final = 45.0
+"""How long the pipeline may take to be ready, at least; with more seconds in all, half of them."""
 HEALTHY_S: Final = 5
 """Seconds of traffic without an error before the fault is switched on."""
 SHOWN_S: Final = 3.0
@@ -82,7 +84,7 @@ class Play:
         self._tasks.append(asyncio.create_task(stage.run()))
         await self._fleet.ready()
         self._fleet.start(ROLES[-1:])  # what happens while the rest starts counts as healthy too
-        await self._pipeline.ready()
+        await self._pipeline.ready(timeout_s=max(READY_S, stage.bound_s / 2))
         topology = load(self._pipeline.topology)
         listening = listen(self._pipeline.brokers, topology, self._story)
         self._tasks.append(asyncio.create_task(listening))
