@@ -67,6 +67,36 @@ def test_a_changed_migration_is_refused_and_a_changed_view_applied(
     connection.close()
 
 
+def test_views_follow_new_columns(place: Address, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A view keeps the columns that it was made with, so a new migration makes all anew."""
+    connection = Connection(place)
+    migrate(connection)
+    more = Change("9999_more.sql", "ALTER TABLE result_log ADD COLUMN IF NOT EXISTS x UInt8", True)
+    known = [msgspec.structs.replace(one, after=one.after and more.name) for one in changes()]
+    monkeypatch.setattr(migrations, "changes", lambda: [more, *known])
+    assert migrate(connection) == [more.name, *(f"views/{view}.sql" for view in VIEWS)]
+    assert rows(place, "SELECT x FROM results") == []
+    connection.close()
+
+
+def test_a_database_of_the_tables_of_before_is_brought_up(place: Address) -> None:
+    """What was recorded before workflows were is kept, and reads as without them."""
+    connection = Connection(place)
+    connection.create_database()
+    old = [change for change in changes() if change.once and change.name < "0004"]
+    for change in old:
+        for statement in change.statements():
+            connection.command(statement)
+    connection.command(
+        "INSERT INTO incident_log (incident_id, ingested_at, attempts)"
+        " VALUES ('I', now(), [('C', 'retry', 'cured', '')])"
+    )
+    migrate(connection)
+    found = rows(place, "SELECT attempts.strategy, attempts.step_id FROM incidents")
+    assert found == [(["retry"], [""])]
+    connection.close()
+
+
 def test_retention_is_that_of_the_topology(place: Address) -> None:
     """Every table's TTL follows topology.retention, and may be changed later."""
     connection = Connection(place)

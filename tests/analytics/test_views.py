@@ -130,7 +130,7 @@ def test_one_causal_chain(story: Address) -> None:
         ("error", 0.0), ("error", 0.4), ("pattern", 0.5), ("incident", 0.6), ("incident", 0.65),
         ("command", 0.65), ("result", 0.8), ("command", 8.0), ("verification", 8.0),
         ("result", 8.2), ("incident", 9.0), ("incident", 16.0), ("verification", 16.0),
-        ("notification", 16.1),
+        ("notification", 16.1), ("notified", 16.2),
     ]  # fmt: skip
     said = [summary for _, summary, _ in found]
     assert said[0].endswith("(x10)")
@@ -138,6 +138,7 @@ def test_one_causal_chain(story: Address) -> None:
     assert said[5] == 'retry {"a":"x","b":1}'
     assert said[8] == "retry recurring: still 4/s"
     assert said[12] == "circuit_break cured: 0/s"
+    assert said[14] == "sent on log: first"
 
 
 def test_success_is_what_the_stream_saw(story: Address) -> None:

@@ -1,7 +1,8 @@
 """Brings a database to the schema of this version. May be run twice, and by several at once.
 
 Two kinds of files. migrations/NNNN_name.sql make tables, run once each in order, and never
-change once released. views/name.sql hold one view each and run again whenever their text changed.
+change once released. views/name.sql hold one view each and run again whenever their text changed,
+and all of them after a new migration, because a view keeps the columns that it was made with.
 Both are written down in the table `schema_changes`. Every statement can be repeated, so a
 migration that was cut short, or that two workers run at the same time, ends the same.
 """
@@ -64,16 +65,19 @@ _TTL: Final = re.compile(r"TTL (\w+) \+ toIntervalDay\((\d+)\)")
 
 
 class Change(msgspec.Struct, frozen=True):
-    """One file of SQL. `once` says that it may not change after it was applied."""
+    """One file of SQL. `once` says that it may not change after it was applied; `after` is the
+    last migration that stands behind it."""
 
     name: str
     text: str
     once: bool
+    after: str = ""
 
     @property
     def checksum(self) -> str:
-        """Of the text without comments and blanks at its ends."""
-        return blake2b("\n".join(self.statements()).encode(), digest_size=16).hexdigest()
+        """Of the text without comments and blanks at its ends, and of `after`."""
+        text = "\n".join([*self.statements(), *([self.after] if self.after else [])])
+        return blake2b(text.encode(), digest_size=16).hexdigest()
 
     def statements(self) -> Iterator[str]:
         """The statements, in order; comments are whole lines, `;` only stands at a line's end."""
@@ -93,7 +97,7 @@ def changes() -> list[Change]:
     found = [Change(file.name, file.read_text("utf-8"), once=True) for file in tables]
     for view in VIEWS:
         text = home.joinpath("views", f"{view}.sql").read_text("utf-8")
-        found.append(Change(f"views/{view}.sql", text, once=False))
+        found.append(Change(f"views/{view}.sql", text, once=False, after=tables[-1].name))
     return found
 
 

@@ -37,7 +37,8 @@ TRIED: Final = Query(
   toString(c.attempt) AS attempt, groupArray(r.status) AS answers, any(a.outcome) AS outcome,
   any(a.reason) AS why
 FROM commands AS c
-LEFT JOIN results AS r ON r.command_id = c.command_id
+LEFT JOIN (SELECT * FROM results WHERE status != 'in_progress') AS r
+  ON r.command_id = c.command_id
 LEFT JOIN incident_attempts AS a ON a.command_id = c.command_id
 GROUP BY at, service, strategy, attempt, c.command_id ORDER BY at DESC LIMIT 20""",
 )

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+import msgspec
 import pyarrow as pa
 
 from faultstream.analytics.columns.base import (
@@ -18,18 +19,11 @@ from faultstream.core.policy import Topology
 from faultstream.core.records import Attempt, Incident
 from faultstream.wire import decode
 
-ATTEMPTS: Final = pa.list_(
-    pa.struct([(name, STRING) for name in ("command_id", "strategy", "outcome", "reason")])
-)
+ATTEMPTS: Final = pa.list_(pa.struct([(name, STRING) for name in Attempt.__struct_fields__]))
 
 
 def _attempt(attempt: Attempt) -> dict[str, str]:
-    return {
-        "command_id": attempt.command_id,
-        "strategy": attempt.strategy,
-        "outcome": attempt.outcome,
-        "reason": attempt.reason,
-    }
+    return msgspec.structs.asdict(attempt)
 
 
 COLUMNS: Final[tuple[Column[Incident], ...]] = (

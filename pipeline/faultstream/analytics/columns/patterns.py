@@ -62,6 +62,8 @@ COLUMNS: Final[tuple[Column[Pattern], ...]] = (
     Column("edges", EDGES, lambda r: [_edge(edge) for edge in r.edges]),
     Column("root", WORD, lambda r: r.root),
     Column("evidence", WORDS, lambda r: r.evidence),
+    Column("traces", WORDS, lambda r: r.traces),
+    Column("parents", WORDS, lambda r: r.parents),
     Column("suggested_actions", WORDS, lambda r: r.suggested_actions),
     Column("reason", STRING, lambda r: r.reason),
     Column("experiment_id", WORD, lambda r: r.experiment_id),

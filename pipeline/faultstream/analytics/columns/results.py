@@ -3,6 +3,7 @@
 from typing import Final
 
 from faultstream.analytics.columns.base import (
+    F64,
     I64,
     STRING,
     TIME,
@@ -25,6 +26,8 @@ COLUMNS: Final[tuple[Column[RecoveryResult], ...]] = (
     Column("executor", WORD, lambda r: r.executor),
     Column("instance", WORD, lambda r: r.instance),
     Column("status", WORD, lambda r: r.status),
+    Column("step", STRING, lambda r: r.step),
+    Column("progress_ratio", F64, lambda r: r.progress_ratio),
     Column("started_at", TIME, lambda r: r.started_at_ms),
     Column("finished_at", TIME, lambda r: r.finished_at_ms),
     Column("duration_ms", I64, lambda r: within(r.duration_ms, -(2**63), 2**63 - 1)),

@@ -4,7 +4,8 @@ CREATE OR REPLACE VIEW incident_attempts AS
 SELECT
   incident_id, environment, root, incident_state, opened_at, first_error_at,
   attempt.command_id AS command_id, attempt.strategy AS strategy, attempt.outcome AS outcome,
-  attempt.reason AS reason, position, decided_at
+  attempt.reason AS reason, attempt.step_id AS step_id, attempt.rollback_of AS rollback_of,
+  position, decided_at
 FROM (
   SELECT
     incident_id, environment, root, state AS incident_state, opened_at, first_error_at,

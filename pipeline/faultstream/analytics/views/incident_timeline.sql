@@ -1,5 +1,5 @@
 -- One incident from end to end, one row per step: errors (the evidence), patterns, the incident's
--- states, commands, results, verification, notifications.
+-- states, commands, results, verification, notifications and what became of them.
 --   SELECT * FROM incident_timeline WHERE incident_id = '...' ORDER BY at, step
 CREATE OR REPLACE VIEW incident_timeline AS
 WITH held AS (
@@ -39,16 +39,20 @@ SELECT incident_id, at, step, what, service, summary, id, after_s FROM (
   FROM incident_log GROUP BY incident_id, state
   UNION ALL
   SELECT
-    c.incident_id, c.issued_at, 4, if(c.dry_run, 'command (dry run)', 'command'),
+    c.incident_id, c.issued_at, 4,
+    multiIf(c.dry_run, 'command (dry run)', c.rollback_of != '', 'rollback', 'command'),
     toString(c.service),
-    concat(c.strategy, ' ', c.parameters, if(c.reason = '', '', ': '), c.reason), c.command_id,
+    concat(if(c.step_id = '', '', concat(c.workflow, '/', c.step_id, ': ')), c.strategy, ' ',
+      c.parameters, if(c.reason = '', '', ': '), c.reason), c.command_id,
     dateDiff('millisecond', i.first_error_at, c.issued_at) / 1000
   FROM commands AS c INNER JOIN incidents AS i ON i.incident_id = c.incident_id
   UNION ALL
   SELECT
-    r.incident_id, r.finished_at, 5, 'result', toString(r.service),
-    concat(r.strategy, ' ', r.status, ' by ', r.executor, ' on ', r.instance, ' in ',
-      toString(r.duration_ms), ' ms', if(r.message = '', '', ': '), r.message), r.result_id,
+    r.incident_id, r.finished_at, 5, if(r.status = 'in_progress', 'progress', 'result'),
+    toString(r.service),
+    concat(r.strategy, ' ', r.status, ' by ', r.executor, if(r.instance = '', '', ' on '),
+      r.instance, ' in ', toString(r.duration_ms), ' ms', if(r.step = '', '', ', '), r.step,
+      if(r.message = '', '', ': '), r.message), r.result_id,
     dateDiff('millisecond', i.first_error_at, r.finished_at) / 1000
   FROM results AS r INNER JOIN incidents AS i ON i.incident_id = r.incident_id
   UNION ALL
@@ -63,5 +67,19 @@ SELECT incident_id, at, step, what, service, summary, id, after_s FROM (
     concat(n.level, ': ', n.title), n.notification_id,
     dateDiff('millisecond', i.first_error_at, n.created_at) / 1000
   FROM notifications AS n INNER JOIN incidents AS i ON i.incident_id = n.incident_id
+  UNION ALL
+  SELECT
+    i.incident_id, d.decided_at, 8, 'notified', toString(d.channel),
+    concat(d.kind, if(d.channel = '', '', ' on '), d.channel, ': ', d.reason), d.decision_id,
+    dateDiff('millisecond', i.first_error_at, d.decided_at) / 1000
+  FROM (
+    SELECT DISTINCT n.incident_id AS incident_id, d.decided_at AS decided_at, d.kind AS kind,
+      d.channel AS channel, d.reason AS reason, d.decision_id AS decision_id
+    FROM (
+      SELECT decided_at, kind, channel, reason, decision_id,
+        arrayJoin(notification_ids) AS notification_id
+      FROM notification_decisions WHERE kind != 'grouped'
+    ) AS d INNER JOIN notifications AS n ON n.notification_id = d.notification_id
+  ) AS d INNER JOIN incidents AS i ON i.incident_id = d.incident_id
 )
 ORDER BY incident_id, at, step;

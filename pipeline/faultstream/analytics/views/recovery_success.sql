@@ -1,6 +1,6 @@
 -- How often each strategy cured, judged by the stream and not by the executor. `surely_ratio` is
 -- the lower end of Wilson's 95 % interval: what few tries prove. Undecided attempts and dry runs
--- do not count as tries.
+-- do not count as tries, nor do commands that took another one back.
 CREATE OR REPLACE VIEW recovery_success AS
 WITH 1.96 AS z
 SELECT
@@ -9,6 +9,7 @@ SELECT
   countIf(outcome = 'cured') AS cured,
   countIf(outcome = 'recurring') AS recurring,
   countIf(outcome IN ('failed', 'partial', 'refused')) AS failed,
+  countIf(outcome IN ('worse', 'rolled_back')) AS worse,
   countIf(outcome = 'expired') AS expired,
   countIf(outcome IN ('pending', 'running', 'done')) AS undecided,
   if(tries = 0, NULL, round(cured / tries, 4)) AS cured_ratio,
@@ -23,8 +24,9 @@ FROM (
   FROM incident_attempts AS a
   LEFT JOIN (
     SELECT command_id, max(duration_ms) AS took_ms, count() AS answers
-    FROM results GROUP BY command_id
+    FROM results WHERE status != 'in_progress' GROUP BY command_id
   ) AS r ON r.command_id = a.command_id
+  WHERE a.rollback_of = ''
 )
 GROUP BY strategy
 ORDER BY tries DESC, strategy;
