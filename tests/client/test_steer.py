@@ -125,7 +125,9 @@ def test_a_rollback_takes_a_change_back() -> None:
     [
         ("pool_increase", {}, "parameters: KeyError: 'to_size'"),
         ("pool_increase", {"to_size": "many"}, "parameters: ValueError"),
-        ("pool_increase", {"to_size": 5, "name": "other"}, "nothing here is called 'other'"),
+        ("pool_increase", {"to_size": 5, "name": "other"}, "nothing here has name 'other'"),
+        ("retry", {"operation": "other"}, "nothing here has operation 'other'"),
+        ("retry", {"dependency": "stripe"}, "nothing here has dependency 'stripe'"),
         ("retry", {"backoff": "cubic"}, "parameters: ValueError: backoff: expected one of"),
         ("request_throttle", {"per_minute": 0}, "per_minute must be above 0"),
         ("timeout_increase", {"to_ms": 1, "hold_ms": 10**9}, "hold_ms: expected 1 to 3600000"),

@@ -5,6 +5,7 @@ from faultstream.client.about import describe
 from faultstream.client.breaker import BreakerState, CallNotPermittedError, CircuitBreaker
 from faultstream.client.bulkhead import Bulkhead, BulkheadFullError
 from faultstream.client.compose import Operation, operations, resilient
+from faultstream.client.configfile import OperationsFileError, operations_from_file
 from faultstream.client.context import context
 from faultstream.client.degradation import Degradation
 from faultstream.client.event import Details
@@ -12,7 +13,10 @@ from faultstream.client.executor import Executor, ExecutorStats
 from faultstream.client.fallback import Fallback
 from faultstream.client.fault import FaultError, Recovery
 from faultstream.client.handler import Outcome
+from faultstream.client.inforce import InForce, in_force
 from faultstream.client.pool import PoolTimeoutError, ResourcePool
+from faultstream.client.progress import progress
+from faultstream.client.recovery import with_recovery
 from faultstream.client.reporter import Reporter, Stats
 from faultstream.client.retry import Retry
 from faultstream.client.rollback import RollbackStack
@@ -36,8 +40,10 @@ __all__ = [
     "ExecutorStats",
     "Fallback",
     "FaultError",
+    "InForce",
     "JournalInUseError",
     "Operation",
+    "OperationsFileError",
     "Outcome",
     "PoolTimeoutError",
     "RateLimiter",
@@ -53,7 +59,11 @@ __all__ = [
     "backoff",
     "context",
     "describe",
+    "in_force",
     "operations",
+    "operations_from_file",
+    "progress",
     "resilient",
     "steer",
+    "with_recovery",
 ]

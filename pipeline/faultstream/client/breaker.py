@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Literal, NamedTuple, ParamSpec, TypeVar
 
+from faultstream.client import roster
 from faultstream.client.held import Clock
 from faultstream.client.window import FAILED, SLOW, CountWindow, Snapshot, TimeWindow, Window
 from faultstream.client.wrap import Decorator
@@ -128,6 +129,9 @@ class CircuitBreaker(Decorator):
         self._probes = half_open_calls
         self._not_permitted = 0
         self._strict: tuple[int, float] | None = None
+        self._ordered_until = 0.0
+        self._standby_until = 0.0
+        roster.enrol(self)
 
     # One call
 
@@ -196,7 +200,7 @@ class CircuitBreaker(Decorator):
         """`try_acquire` that raises CallNotPermittedError."""
         permit = self.try_acquire()
         if permit is None:
-            until = self._until
+            until = max(self._until, self._standby_until)
             left_s = until - self.clock() if until and self._state is BreakerState.OPEN else 0.0
             raise CallNotPermittedError(self.name, self._state, max(0, round(left_s * 1000)))
         return permit
@@ -270,9 +274,35 @@ class CircuitBreaker(Decorator):
                 self._opened += 1
                 self._change(BreakerState.OPEN)
             self._until = until
+            self._ordered_until = until
             if probes is not None:
                 self._probes = max(1, min(probes, self._half_open_calls))
             return True
+
+    def stand_by(self, for_ms: int) -> None:
+        """Stay OPEN past the end of `open_for` until `grant`, or for that long at most from now.
+
+        For fleets: others probe first.
+        """
+        with self._lock:
+            if self._state is BreakerState.OPEN:
+                self._standby_until = self.clock() + for_ms / 1000
+                self._ordered_until = max(self._ordered_until, self._standby_until)
+
+    def grant(self, probes: int) -> None:
+        """End `stand_by`: this breaker may probe with so many calls once its time is over."""
+        with self._lock:
+            if self._state is BreakerState.OPEN and self._standby_until:
+                self._standby_until = 0.0
+                self._ordered_until = self._until
+                self._probes = max(1, min(probes, self._half_open_calls))
+
+    @property
+    def held_ms(self) -> int:
+        """How long a command still keeps it open, 0 when none does."""
+        if self._state is not BreakerState.OPEN:
+            return 0
+        return max(0, round((self._ordered_until - self.clock()) * 1000))
 
     def tighten(self, failures: int, for_ms: int) -> None:
         """For that long `failures` calls are enough to judge by, if that is fewer than usual."""
@@ -318,6 +348,8 @@ class CircuitBreaker(Decorator):
     def _pass_time(self, now: float, *, look: bool = False) -> None:
         """Let the waiting times end. A look does not begin a probe; only a call does."""
         if self._state is BreakerState.OPEN and now >= self._until and not look:
+            if now < self._standby_until:
+                return
             self._change(BreakerState.HALF_OPEN)
         elif self._state is BreakerState.HALF_OPEN and 0 < self._until <= now:
             self._open(now)
@@ -332,6 +364,7 @@ class CircuitBreaker(Decorator):
         before, self._state = self._state, state
         self._period += 1
         self._until = 0.0
+        self._standby_until = self._ordered_until = 0.0
         if state is BreakerState.HALF_OPEN:
             self._permits = self._probes
             self._window = CountWindow(self._probes)

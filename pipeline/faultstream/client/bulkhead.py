@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import ParamSpec, TypeVar
 
+from faultstream.client import roster
 from faultstream.client.held import Clock, Held
 from faultstream.client.permits import Permits
 from faultstream.client.wrap import Decorator
@@ -33,8 +34,9 @@ class Bulkhead(Decorator):
             raise ValueError(f"max_concurrent_calls: at least 1, got {max_concurrent_calls}")
         self.name = name
         self._wait_s = max_wait_ms / 1000
-        self._limit = Held(max_concurrent_calls, clock)
-        self._permits = Permits(self._limit)
+        self.limit = Held(max_concurrent_calls, clock)
+        self._permits = Permits(self.limit)
+        roster.enrol(self)
 
     @contextmanager
     def guard(self) -> Iterator[None]:
@@ -74,14 +76,19 @@ class Bulkhead(Decorator):
 
     def change(self, max_concurrent_calls: int) -> None:
         """Another limit from now on; calls beyond a smaller one end as they are."""
-        self._limit.local = max(1, max_concurrent_calls)
+        self.limit.local = max(1, max_concurrent_calls)
         self._permits.changed()
+
+    @property
+    def waiting(self) -> int:
+        """Calls that wait for their turn."""
+        return self._permits.waiting
 
     @property
     def available(self) -> int:
         """Calls that could begin now."""
-        return max(0, self._limit.get() - self._permits.out)
+        return max(0, self.limit.get() - self._permits.out)
 
     def _full(self) -> BulkheadFullError:
         name = self.name or "unnamed"
-        return BulkheadFullError(f"bulkhead {name}: {self._limit.get()} calls are under way")
+        return BulkheadFullError(f"bulkhead {name}: {self.limit.get()} calls are under way")

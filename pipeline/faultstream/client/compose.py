@@ -55,14 +55,21 @@ class Operation:
         breaker: CircuitBreaker | None = None,
         timeout: Timeout | None = None,
         bulkhead: Bulkhead | None = None,
+        dependency: str = "",
     ) -> None:
+        """`dependency` is what the operation calls; commands may be meant for it alone."""
         self.name = name
+        self.dependency = dependency
         self.fallback = fallback
         self.retry = retry
         self.throttle = throttle
         self.breaker = breaker
         self.timeout = timeout
         self.bulkhead = bulkhead
+        if dependency:
+            for one in (fallback, retry, throttle, breaker, timeout, bulkhead):
+                if one is not None:
+                    one.dependency = dependency
 
     def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
         """Decorate a function or coroutine function."""
@@ -97,6 +104,7 @@ def operations(
     """Operations from what a YAML or JSON file says of them.
 
         charge:
+          dependency: stripe
           retry: {max_attempts: 3, backoff: fibonacci, delay_ms: 200}
           breaker: {window_size: 20, minimum_calls: 10}
           timeout: {ms: 2000}                 # or {adaptive: true, min_ms: 50, max_ms: 5000}
@@ -114,8 +122,12 @@ def operations(
     for name, parts in config.items():
         built: dict[str, Any] = {}
         for part, settings in parts.items():
+            if part == "dependency":
+                if not isinstance(settings, str):
+                    raise ValueError(f"{name}.dependency: expected a name, got {settings!r}")
+                continue
             if part not in _PARTS:
-                raise ValueError(f"{name}.{part}: expected one of {', '.join(_PARTS)}")
+                raise ValueError(f"{name}.{part}: expected one of {', '.join(_PARTS)}, dependency")
             if not isinstance(settings, Mapping):
                 raise ValueError(f"{name}.{part}: expected settings, got {settings!r}")  # noqa: TRY004
             try:
@@ -123,7 +135,7 @@ def operations(
             except (TypeError, ValueError) as exc:
                 text = str(exc).partition("__init__() ")[2] or str(exc)
                 raise ValueError(f"{name}.{part}: {text}") from exc
-        made[name] = Operation(name, **built)
+        made[name] = Operation(name, dependency=str(parts.get("dependency", "")), **built)
     return made
 
 

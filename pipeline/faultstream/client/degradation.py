@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Final, ParamSpec, TypeVar, cast
 
+from faultstream.client import roster
 from faultstream.client.held import Clock, Held
 
 P = ParamSpec("P")
@@ -20,15 +21,28 @@ class Degradation:
     A command can only raise the level above what the application set, and only for a time.
     """
 
+    dependency: str = ""
+
     def __init__(self, name: str = "", *, clock: Clock = time.monotonic) -> None:
         self.name = name
         self._held = Held(0, clock)
         self._local = 0
+        roster.enrol(self)
 
     @property
     def level(self) -> int:
         """The level in force, 0 to 3."""
         return max(self._local, self._held.get())
+
+    @property
+    def local(self) -> int:
+        """The level that the application set."""
+        return self._local
+
+    @property
+    def left_ms(self) -> int:
+        """How long a command holds a level, 0 without one."""
+        return self._held.left_ms
 
     def set(self, level: int) -> None:
         """The application's own level from now on.

@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Any, Generic, ParamSpec, TypeVar, cast
 
+from faultstream.client import roster
 from faultstream.client.breaker import Exceptions
 from faultstream.client.held import Clock, Held
 from faultstream.client.wrap import wrap
@@ -22,6 +23,8 @@ class Fallback(Generic[A]):
     none answers, the original exception is raised. While `force` lasts the real function is not
     called as long as there is another answer.
     """
+
+    dependency: str = ""
 
     def __init__(
         self,
@@ -44,6 +47,7 @@ class Fallback(Generic[A]):
         self._kept: OrderedDict[Hashable, tuple[Any, float]] = OrderedDict()
         self.answers = 0
         """Calls that were answered otherwise."""
+        roster.enrol(self)
 
     def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
         """Decorate a function or coroutine function."""

@@ -49,6 +49,11 @@ def watch(lasting: Lasting) -> None:
         os.register_at_fork(before=_before_fork, after_in_parent=_go_on, after_in_child=_after_fork)
 
 
+def alive() -> list[Lasting]:
+    """Those that were not closed yet."""
+    return _alive.copy()
+
+
 def forget(lasting: Lasting) -> None:
     """It is closed."""
     if lasting in _alive:

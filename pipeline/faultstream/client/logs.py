@@ -4,6 +4,8 @@ import logging
 import threading
 from typing import TYPE_CHECKING, Final
 
+from faultstream.client.about import reported
+
 if TYPE_CHECKING:
     from faultstream.client.reporter import Reporter
     from faultstream.core.severity import Severity
@@ -41,6 +43,8 @@ class ReportHandler(logging.Handler):
 
     def _emit(self, record: logging.LogRecord) -> None:
         exc = record.exc_info[1] if record.exc_info else None
+        if exc is not None and record.name == "celery.app.trace" and reported(exc):
+            return  # by the hooks for its tasks
         self._reporter.report(
             exc if exc is not None else "LoggedError",
             record.getMessage(),

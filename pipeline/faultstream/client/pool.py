@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Generic, NamedTuple, TypeVar, cast
 
+from faultstream.client import roster
 from faultstream.client.held import Clock, Held
 from faultstream.client.permits import Permits
 
@@ -35,6 +36,8 @@ class ResourcePool(Generic[T]):
     `broken`, when `check` says no or raises, or when there are more than the size. What `create`
     raises leaves the pool as it was; what `close` raises is left out.
     """
+
+    dependency: str = ""
 
     def __init__(
         self,
@@ -69,12 +72,13 @@ class ResourcePool(Generic[T]):
         self._wait_s = max_wait_ms / 1000
         self._broken = broken
         self._clock = clock
-        self._size = Held(size, clock)
-        self._permits = Permits(self._size)
+        self.limit = Held(size, clock)
+        self._permits = Permits(self.limit)
         self._lock = threading.Lock()
         self._idle: list[tuple[T, float]] = []
         self._leased = 0
         self._discarded = 0
+        roster.enrol(self)
 
     @contextmanager
     def lease(self) -> Iterator[T]:
@@ -130,27 +134,27 @@ class ResourcePool(Generic[T]):
 
     def resize(self, size: int) -> int:
         """Another size from now on, within 1 and `max_size`; the size it became."""
-        self._size.local = max(1, min(size, self.max_size))
+        self.limit.local = max(1, min(size, self.max_size))
         self._permits.changed()
-        return self._size.local
+        return self.limit.local
 
     def hold(self, size: int, for_ms: int) -> int:
         """At least this size for that long, at most `max_size`; the size that is in force."""
-        held = max(self._size.local, min(size, self.max_size))
-        self._size.hold(held, for_ms)
+        held = max(self.limit.local, min(size, self.max_size))
+        self.limit.hold(held, for_ms)
         self._permits.changed()
         return held
 
     def let_go(self) -> None:
         """End what `hold` began; surplus resources go as they come back."""
-        self._size.let_go()
+        self.limit.let_go()
 
     def stats(self) -> PoolStats:
         """Numbers of now."""
         with self._lock:
             many = self._leased + len(self._idle)
             waiting = self._permits.waiting
-            return PoolStats(self._size.get(), many, self._leased, waiting, self._discarded)
+            return PoolStats(self.limit.get(), many, self._leased, waiting, self._discarded)
 
     def drain(self) -> list[T]:
         """Take all idle resources out, for closing; those on lease come back as usual."""
@@ -198,7 +202,7 @@ class ResourcePool(Generic[T]):
             if good:
                 self._idle.append((resource, self._clock()))
             surplus = [] if good else [resource]
-            while self._idle and len(self._idle) + self._leased > self._size.get():
+            while self._idle and len(self._idle) + self._leased > self.limit.get():
                 surplus.append(self._idle.pop(0)[0])
             return surplus
 

@@ -4,6 +4,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple, ParamSpec, TypeVar
 
+from faultstream.client import roster
 from faultstream.client.backoff import Backoff, exponential, jittered
 from faultstream.client.breaker import CallNotPermittedError, Exceptions
 from faultstream.client.bulkhead import BulkheadFullError
@@ -54,6 +55,7 @@ class Retry(Decorator):
         self._ignore = ignore
         self._sleep = sleep
         self._asleep = asleep
+        roster.enrol(self)
 
     def call(self, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Call a function until it works or the attempts are used up."""

@@ -1,12 +1,13 @@
 """Commands of the pipeline change primitives, for a time; then local control is back by itself.
 
-A change lasts for the command's parameter `hold_ms`, or until the command expires. A command with
-a parameter `name` is for the primitives of that name only. `rollback_of` takes a change back.
+A change lasts for the command's parameter `hold_ms`, or until the command expires. Its parameters
+`name` (or `operation`, which is the same) and `dependency` limit it to the primitives of that name
+or dependency. `rollback_of` takes a change back.
 Commands never loosen a breaker or a rate: those only become stricter.
 """
 
 import fnmatch
-from collections.abc import Callable, MutableMapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from typing import Any, Final
 
 from faultstream.client.backoff import jittered, named
@@ -24,6 +25,7 @@ from faultstream.core.records import RecoveryCommand
 MAX_HOLD_MS: Final = 3_600_000
 MAX_ATTEMPTS: Final = 10
 MAX_TIMEOUT_MS: Final = 600_000
+_SCOPES: Final = ("name", "operation", "dependency")
 
 Cache = MutableMapping[str, Any] | Callable[[str], object]
 """A mapping by string keys, or a function that takes the pattern of keys to forget."""
@@ -66,10 +68,11 @@ def _handler(
     change: Callable[[Any, dict[str, Any], int], str],
 ) -> Callable[[RecoveryCommand], Outcome]:
     def handle(command: RecoveryCommand) -> Outcome:
-        name = command.parameters.get("name")
-        chosen = [one for one in primitives if name is None or one.name == name]
+        chosen = [one for one in primitives if _meant(one, command.parameters)]
         if not chosen:
-            return Outcome("not_attempted", f"nothing here is called {name!r}")
+            scope = {name: command.parameters.get(name) for name in _SCOPES}
+            text = ", ".join(f"{name} {given!r}" for name, given in scope.items() if given)
+            return Outcome("not_attempted", f"nothing here has {text}")
         if command.rollback_of:
             for one in chosen:
                 _let_go(one)
@@ -91,6 +94,14 @@ def _handler(
         return Outcome("partial" if len(refused) < len(done) else "not_attempted", message, details)
 
     return handle
+
+
+def _meant(primitive: Any, parameters: Mapping[str, Any]) -> bool:
+    """Whether a command is for this primitive; what it does not name matches everything."""
+    wanted = {
+        "name": primitive.name, "operation": primitive.name, "dependency": primitive.dependency
+    }  # fmt: skip
+    return all(parameters.get(scope) in (None, "", wanted[scope]) for scope in _SCOPES)
 
 
 def _break(breaker: CircuitBreaker, parameters: dict[str, Any], for_ms: int) -> str:

@@ -5,6 +5,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple, ParamSpec, TypeVar
 
+from faultstream.client import roster
 from faultstream.client.held import Clock, Held
 from faultstream.client.wrap import Decorator
 
@@ -51,6 +52,7 @@ class RateLimiter(Decorator):
         self._seen: Rate | None = None
         self._tokens = 0.0
         self._at = 0.0
+        roster.enrol(self)
 
     def reserve(self, max_wait_s: float = 0.0) -> float:
         """Take a token, and say in how many seconds it is good; for callers that wait themselves.

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any, ParamSpec, TypeVar
 
+from faultstream.client import roster
 from faultstream.client.held import Clock, Held
 from faultstream.client.wrap import Decorator
 
@@ -33,6 +34,7 @@ class Timeout(Decorator):
             raise ValueError(f"ms: at least 1, got {ms}")
         self.name = name
         self.limit_ms = Held(ms, clock)
+        roster.enrol(self)
 
     @property
     def seconds(self) -> float:

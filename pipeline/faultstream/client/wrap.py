@@ -40,6 +40,9 @@ def wrap(primitive: Primitive, function: Callable[P, R]) -> Callable[P, R]:
 class Decorator:
     """Mixin: a primitive is a decorator too."""
 
+    dependency: str = ""
+    """What it protects from, such as a database or a partner: commands may name it."""
+
     def __call__(self: Primitive, function: Callable[P, R]) -> Callable[P, R]:
         """Decorate a function or coroutine function."""
         return wrap(self, function)

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 from faultstream.client.about import reported
 from faultstream.client.context import within
-from faultstream.client.web.answer import answer
+from faultstream.client.web.answer import Answer, answer
+from faultstream.client.web.page import StatePage
 from faultstream.client.web.request import Request, plain
 
 if TYPE_CHECKING:
@@ -33,17 +34,26 @@ class AsgiMiddleware:
         *,
         respond: bool = True,
         user: Callable[[Scope], str] | None = None,
+        page: StatePage | None = None,
     ) -> None:
-        """`respond` False leaves the answer to others. `user` gives an id, or an empty string."""
+        """`respond` False leaves the answer to others. `user` gives an id, or an empty string.
+
+        `page` shows what is in force in this process to who has its token.
+        """
         self._app = app
         self._reporter = reporter
         self._respond = respond
         self._user = user
+        self._page = page
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One connection."""
         if scope["type"] not in {"http", "websocket"}:
             await self._app(scope, receive, send)
+            return
+        path = str(scope.get("path", ""))
+        if self._page is not None and scope["type"] == "http" and self._page.wanted(path):
+            await _send(send, self._page.answer(path, _headers(scope)))
             return
         user = self._user
         request = Request(
@@ -67,15 +77,18 @@ class AsgiMiddleware:
             except Exception as exc:
                 if self._respond and not begun and scope["type"] == "http":
                     told = answer(exc, reported(exc), request_id=request.id)
-                    headers = [(name.encode(), text.encode()) for name, text in told.headers]
-                    await send({"type": "http.response.start", "status": told.status,
-                                "headers": headers})  # fmt: skip
-                    await send({"type": "http.response.body", "body": told.body})
+                    await _send(send, told)
                 raise
 
 
+async def _send(send: Send, told: Answer) -> None:
+    headers = [(name.encode(), text.encode()) for name, text in told.headers]
+    await send({"type": "http.response.start", "status": told.status, "headers": headers})
+    await send({"type": "http.response.body", "body": told.body})
+
+
 def _headers(scope: Scope) -> dict[str, str]:
-    wanted = {b"x-request-id", b"traceparent"}
+    wanted = {b"x-request-id", b"traceparent", b"authorization", b"accept"}
     return {
         name.decode("latin-1"): value.decode("latin-1")
         for name, value in scope.get("headers", ())

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 from faultstream.client.about import reported
 from faultstream.client.capture import seen_here
 from faultstream.client.context import within
-from faultstream.client.web.answer import answer
+from faultstream.client.web.answer import Answer, answer
+from faultstream.client.web.page import StatePage
 from faultstream.client.web.request import Request, plain
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ class _Use:
     reporter: "Reporter | None" = None
     respond: bool = True
     user: Callable[[Any], str] | None = None
+    page: StatePage | None = None
 
 
 _use: Final = _Use()
@@ -35,10 +37,17 @@ _REQUEST: Final = "_faultstream_request"
 
 
 def use(
-    reporter: "Reporter", *, respond: bool = True, user: Callable[[Any], str] | None = None
+    reporter: "Reporter",
+    *,
+    respond: bool = True,
+    user: Callable[[Any], str] | None = None,
+    page: StatePage | None = None,
 ) -> None:
-    """Have DjangoMiddleware report here. `user` gives an id of Django's request, or ""."""
-    _use.reporter, _use.respond, _use.user = reporter, respond, user
+    """Have DjangoMiddleware report here. `user` gives an id of Django's request, or "".
+
+    `page` shows what is in force in this process to who has its token.
+    """
+    _use.reporter, _use.respond, _use.user, _use.page = reporter, respond, user, page
 
 
 class DjangoMiddleware:
@@ -78,11 +87,15 @@ class DjangoMiddleware:
         """One request."""
         if self._async:
             return self._acall(request)
+        if (shown := self._shown(request)) is not None:
+            return shown
         known = self._request(request)
         with within(known.details), known.capture():
             return self._get_response(request)
 
     async def _acall(self, request: Any) -> Any:
+        if (shown := self._shown(request)) is not None:
+            return shown
         known = self._request(request)
         with within(known.details), known.capture():
             return await self._get_response(request)
@@ -96,7 +109,17 @@ class DjangoMiddleware:
         if not _use.respond:
             return None
         known: Request = getattr(request, _REQUEST)
-        told = answer(exc, reported(exc), request_id=known.id)
+        return self._told(answer(exc, reported(exc), request_id=known.id))
+
+    def _shown(self, request: Any) -> Any:
+        """The page, where this request is for it."""
+        page = _use.page
+        if page is None or not page.wanted(request.path):
+            return None
+        headers = {name: request.headers.get(name, "") for name in ("authorization", "accept")}
+        return self._told(page.answer(request.path, headers))
+
+    def _told(self, told: Answer) -> Any:
         headers = {name: text for name, text in told.headers if name != "content-length"}
         return self._response(told.body, status=told.status, headers=headers)
 

@@ -1,5 +1,6 @@
 """WSGI: Flask, Bottle, Pyramid and others."""
 
+import http
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from faultstream.client.about import reported
 from faultstream.client.context import within
 from faultstream.client.web.answer import answer
+from faultstream.client.web.page import StatePage
 from faultstream.client.web.request import Request, plain
 
 if TYPE_CHECKING:
@@ -33,15 +35,25 @@ class WsgiMiddleware:
         *,
         respond: bool = True,
         user: Callable[[Environ], str] | None = None,
+        page: StatePage | None = None,
     ) -> None:
-        """`user` gives an id, or an empty string."""
+        """`user` gives an id, or an empty string.
+
+        `page` shows what is in force in this process to who has its token.
+        """
         self._app = app
         self._reporter = reporter
         self._respond = respond
         self._user = user
+        self._page = page
 
     def __call__(self, environ: Environ, start_response: Any) -> Iterable[bytes]:
         """One request."""
+        path = str(environ.get("PATH_INFO", ""))
+        if self._page is not None and self._page.wanted(path):
+            told = self._page.answer(path, _shown(environ))
+            start_response(f"{told.status} {http.HTTPStatus(told.status).phrase}", told.headers)
+            return [told.body]
         user = self._user
         request = Request(
             self._reporter,
@@ -101,6 +113,14 @@ class _Body:
         if close is not None:
             with within(self._request.details), self._request.capture():
                 close()
+
+
+def _shown(environ: Environ) -> dict[str, str]:
+    """What the page looks at."""
+    return {
+        "authorization": str(environ.get("HTTP_AUTHORIZATION", "")),
+        "accept": str(environ.get("HTTP_ACCEPT", "")),
+    }
 
 
 def _route(environ: Environ) -> str:
