@@ -28,6 +28,7 @@ COMMANDS: Final[dict[str, dict[str, str]]] = {
     "Operate": {
         "topology": "Create the Kafka topics, or say what differs.",
         "worker": "Run one worker: detect, respond, record or notify.",
+        "executor": "Carry commands out by webhooks and local programs.",
         "watch": "Find errors in log files and metrics, and publish them as events.",
         "pause": "Stop or resume recovery in an environment.",
         "ack": "Take care of an incident, so that nobody else is woken.",

@@ -197,7 +197,7 @@ class Executor:
         """Take no more commands, let running handlers finish and tell their results. Repeatable.
 
         What is not done after `timeout_s` is cancelled; it is told as failed at the next start.
-        Of an executor that runs by `run()`, cancel the task instead.
+        For an executor that runs by `run()` see `stop`.
         """
         shift, thread = self._shift, self._thread
         if shift is None or thread is None:
@@ -206,6 +206,11 @@ class Executor:
         thread.join(timeout_s + 2.0)
         self._thread = None
         self._end()
+
+    def stop(self, timeout_s: float = 5.0) -> None:
+        """Have `run()` return: no more commands, what runs has `timeout_s`. From any thread."""
+        if self._shift is not None:
+            self._shift.stop(timeout_s)
 
     def now_ms(self) -> int:
         """The executor's clock, by which commands expire."""

@@ -10,8 +10,10 @@ from faultstream.client.admission import Admission, Verdict
 from faultstream.client.handler import Registered, call
 from faultstream.client.inbox import STAMP_SLACK_MS, Commit, Inbox
 from faultstream.client.journal import Journal
+from faultstream.client.progress import Said, heard
 from faultstream.client.setting import Counts, Setting
 from faultstream.client.teller import Teller
+from faultstream.core import ids
 from faultstream.core.records import RecoveryCommand
 
 if TYPE_CHECKING:
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
 
 _CATCH_UP_S: Final = 5.0
 _MAX_FIRSTS: Final = 10_000
+_SHORTEST_PAUSE_S: Final = 0.1
+_UNTOLD_TIMEOUT_MS: Final = 10_000
+"""Taken for a command that does not say after which time it counts as lost."""
 
 log = logging.getLogger("faultstream.client")
 
@@ -236,15 +241,30 @@ class Shift:
                 return
             self._taken.discard(command.command_id)
             self._counts.running += 1
-            try:
-                handler = self._handlers[command.strategy].handler
-                outcome = await call(handler, command, self._setting.handler_timeout_s)
-            finally:
-                self._counts.running -= 1
+            with heard() as said:
+                signs = asyncio.create_task(self._give_signs(command, started, said))
+                try:
+                    handler = self._handlers[command.strategy].handler
+                    outcome = await call(handler, command, self._setting.handler_timeout_s)
+                finally:
+                    signs.cancel()
+                    self._counts.running -= 1
             self._counts.carried_out += 1
             result = self._teller.result(command, started, outcome.status, outcome.message)
-            result.details = outcome.details
+            result.details, result.step = outcome.details, said.step
             await self._teller.tell(result, command.expires_at_ms)
+
+    async def _give_signs(self, command: RecoveryCommand, started: int, said: Said) -> None:
+        """Signs of life while a handler runs, three in the time after which it counts as lost."""
+        pause_s = max(_SHORTEST_PAUSE_S, (command.timeout_ms or _UNTOLD_TIMEOUT_MS) / 3_000)
+        number = 0
+        while True:
+            await asyncio.sleep(pause_s)
+            number += 1
+            sign = self._teller.result(command, started, "in_progress", "")
+            sign.result_id = ids.derive("sign", command.command_id, sign.instance, number)
+            sign.step, sign.progress_ratio = said.step, said.ratio
+            self._teller.show(sign)
 
     async def _answer(self, command: RecoveryCommand, verdict: Verdict) -> None:
         """Not carried out; that is told where an answer is due."""

@@ -34,6 +34,8 @@ class Teller:
         self._sender = make_sender(self._refused)
         self._news = asyncio.Event()
         self._told = asyncio.Event()
+        self._signs: dict[str, RecoveryResult] = {}
+        """The latest sign of life of each command that runs, until it is published."""
 
     def result(
         self, command: RecoveryCommand, started_ms: int, status: ResultStatus, message: str
@@ -58,6 +60,7 @@ class Teller:
 
     async def tell(self, result: RecoveryResult, expires_at_ms: int) -> None:
         """Note the result down and have it published."""
+        self._signs.pop(result.command_id, None)
         try:
             await asyncio.to_thread(self._journal.finish, result, expires_at_ms)
         except OSError:
@@ -65,12 +68,17 @@ class Teller:
             self._journal.keep(result, expires_at_ms)
         self._news.set()
 
+    def show(self, sign: RecoveryResult) -> None:
+        """Have a sign of life published soon, at most once; the latest one of a command counts."""
+        self._signs[sign.command_id] = sign
+        self._news.set()
+
     async def run(self) -> None:
         """Publish what there is, for ever."""
         wait_s = FIRST_WAIT_S
         while True:
             self._news.clear()
-            if not self._journal.untold():
+            if not self._journal.untold() and not self._signs:
                 await self._news.wait()
             elif await self._publish():
                 wait_s = FIRST_WAIT_S
@@ -91,8 +99,9 @@ class Teller:
     async def _publish(self) -> bool:
         if not await self._sender.connect():
             return False
+        signs, self._signs = list(self._signs.values()), {}
         results = self._journal.untold()
-        left = await self._sender.deliver([self._parcel(result) for result in results])
+        left = await self._sender.deliver([self._parcel(one) for one in (*signs, *results)])
         missing = {parcel.token.result_id for parcel in left}
         for result in results:
             if result.result_id not in missing:

@@ -47,11 +47,8 @@ def spawn(
     """
     if threading.current_thread() is not threading.main_thread():
         raise RuntimeError(f"start {name or argv[0]} from the main thread: it dies with its thread")
-    tied = list(argv)
-    if hasattr(ctypes.CDLL(None), "prctl"):  # Linux; elsewhere a clean stop is all there is
-        tied = [sys.executable, "-I", "-S", "-c", _TIE, str(os.getpid()), *argv]
     return subprocess.Popen(  # noqa: S603 - no shell, and the callers name the programs
-        tied,
+        tied(argv),
         env=env,
         cwd=cwd,
         stdin=subprocess.DEVNULL,
@@ -59,6 +56,14 @@ def spawn(
         stderr=stderr,
         start_new_session=True,
     )
+
+
+def tied(argv: Sequence[str]) -> list[str]:
+    """A command line that runs `argv` and has the kernel kill it when the thread that started it
+    ends; only on Linux, elsewhere `argv` itself. A missing program shows as exit code 1."""
+    if not hasattr(ctypes.CDLL(None), "prctl"):
+        return list(argv)
+    return [sys.executable, "-I", "-S", "-c", _TIE, str(os.getpid()), *argv]
 
 
 def stop(process: "subprocess.Popen[bytes]", *, grace_s: float = 10.0) -> int:
