@@ -1,13 +1,16 @@
 """P7 correlation: services whose errors rise together, with the lag; learned from the past.
 
-Each time a service rises (see cascade.py), those that rose up to `window_ms` before are counted.
-Two services are joined when one followed the other `count` times, in `share_ratio` of the rises of
-either. Bounded by MAX_ONSETS and MAX_LINKS; what was learned first goes first.
+Each time a service rises (see rise.py), those that rose up to `window_ms` before are counted; one
+that rises again at once is the same trouble and not counted. Two services are joined when one
+followed the other `count` times, in `share_ratio` of the rises of either, and that often is
+unlikely for two that rise now and then by themselves. Bounded by MAX_ONSETS and MAX_LINKS; what
+was learned first goes first.
 """
 
 from collections.abc import Sequence
 from typing import Final
 
+from faultstream.core.detect.baseline import unusual
 from faultstream.core.ids import derive
 from faultstream.core.incident import EnvironmentState, Link, Own, Rise
 from faultstream.core.policy import Topology
@@ -16,11 +19,20 @@ from faultstream.core.severity import worst
 
 MAX_ONSETS: Final = 200
 MAX_LINKS: Final = 2_000
+_AGAIN: Final = 3
+"""Within this many windows after a rise of a service, another one is the same trouble."""
 
 
 def learn(topology: Topology, state: EnvironmentState, rise: Rise) -> list[str]:
     """Counts the rise, and the services that rose shortly before it; their names."""
     window = topology.detectors.correlation.window_ms
+    if not state.counted:
+        state.learning_since_ms = rise.onset_ms
+    key = f"{rise.experiment_id}/{rise.service}"
+    last_ms = state.counted.pop(key, None)
+    state.counted[key] = rise.onset_ms
+    if last_ms is not None and rise.onset_ms - last_ms < _AGAIN * window:
+        return []
     since = rise.onset_ms - window
     state.onsets = [one for one in state.onsets if one[0] >= since][-MAX_ONSETS:]
     before = sorted(
@@ -36,7 +48,7 @@ def learn(topology: Topology, state: EnvironmentState, rise: Rise) -> list[str]:
         link = state.links.setdefault(f"{source}>{rise.service}", Link())
         link.count += 1
         link.lag_ms += rise.onset_ms - at_ms
-    for table in (state.starts, state.links):
+    for table in (state.starts, state.links, state.counted):
         while len(table) > MAX_LINKS:
             del table[next(iter(table))]
     return [source for source, _ in before]
@@ -51,7 +63,9 @@ def joined(topology: Topology, state: EnvironmentState, source: str, target: str
     ours, theirs = state.starts.get(source, 0), state.starts.get(target, 0)
     if link.count < policy.share_ratio * ours or link.count < policy.share_ratio * theirs:
         return None
-    return link
+    length_ms = max(state.now_ms - state.learning_since_ms, policy.window_ms)
+    by_chance = ours * theirs * policy.window_ms / length_ms
+    return link if link.count >= unusual(by_chance, by_chance, policy.significance) else None
 
 
 def times(state: EnvironmentState, source: str, target: str) -> int:

@@ -90,7 +90,11 @@ class Remembered(msgspec.Struct, array_like=True):
 
 
 class Rise(msgspec.Struct, kw_only=True):
-    """A service in which something began at `onset_ms` and lasts: its open patterns' counts."""
+    """A service in which something began at `onset_ms` and lasts: its open patterns' counts.
+
+    `felt_ms`: when the first of them was complete. `strong`: not merely an error that recurs. `evidence`, `traces` and `parents` as in Pattern,
+    of all its patterns.
+    """
 
     service: str
     layer: str
@@ -101,6 +105,10 @@ class Rise(msgspec.Struct, kw_only=True):
     category: str
     error_type: str
     evidence: list[str]
+    traces: list[str] = []
+    parents: list[str] = []
+    felt_ms: int = 0
+    strong: bool = False
 
 
 class Link(msgspec.Struct, array_like=True):
@@ -138,6 +146,9 @@ class EnvironmentState(msgspec.Struct, kw_only=True):
     onsets: list[tuple[int, str, str]] = []
     starts: dict[str, int] = {}
     links: dict[str, Link] = {}
+    learning_since_ms: int = 0
+    counted: dict[str, int] = {}
+    """When each service last rose, for `starts`."""
     own: dict[str, Own] = {}
     cascades: int = 0
     returns: dict[str, list[int]] = {}

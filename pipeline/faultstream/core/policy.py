@@ -229,16 +229,21 @@ class CascadePolicy(_Policy, frozen=True, kw_only=True):
     """The window between services that only their layers connect."""
     skew_ms: Millis = 15_000
     """A symptom of a declared dependency may show this much before its cause."""
+    silent_ratio: Ratio = 0.5
+    """A dependency that says nothing is the root when this share of all that depends on it
+    rises, two services at least; 0 never blames the silent."""
 
 
 class CorrelationPolicy(_Policy, frozen=True, kw_only=True):
     """P7: faults of one service were followed by faults of another within `window_ms` at least
-    `count` times, and in `share_ratio` of all cases."""
+    `count` times, in `share_ratio` of all cases, and more often than chance would have it with
+    a probability of `significance`."""
 
     enabled: bool = True
     window_ms: PositiveMillis = 60_000
     count: Annotated[int, Meta(ge=2)] = 3
     share_ratio: Ratio = 0.8
+    significance: Annotated[float, Meta(gt=0.0, lt=1.0)] = 1e-3
 
 
 class DetectorsPolicy(_Policy, frozen=True, kw_only=True):

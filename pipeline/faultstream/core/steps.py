@@ -1,0 +1,162 @@
+"""Steps: which of the services that rise follows from which, and why that is believed.
+
+    parent     an error of the target names one of the source as the event that caused it
+    trace      errors of both are of the same request; the target depends on the source, or, when
+               nothing is declared between them, it rose later
+    declared   the target depends on the source (`services.*.depends_on`), within `window_ms`;
+               the symptom may be noticed up to `skew_ms` before the source's first error,
+               because fast errors are seen sooner
+    learned    the two rose together often enough before (see correlation.py)
+    layers     the target declares nothing, and the source's layer is deeper
+
+The first of these that says anything about a target is believed, and of several sources the
+nearest. A service that merely warns is no cause of errors that began at the same moment.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Final, Literal
+
+import msgspec
+
+from faultstream.core.correlate import dependencies
+from faultstream.core.correlation import joined
+from faultstream.core.incident import EnvironmentState, Rise
+from faultstream.core.policy import Topology
+
+How = Literal["parent", "trace", "declared", "learned", "layers", "silent"]
+
+_CLEAR_MS: Final = 5_000
+
+
+class Step(msgspec.Struct, frozen=True):
+    """An edge between two services, and why it is believed."""
+
+    source: str
+    target: str
+    lag_ms: int
+    how: How
+
+
+class View:
+    """What rises together, by onset, and how to look it up; `needs` is what each of them depends
+    on, directly or not, with the number of steps."""
+
+    def __init__(self, topology: Topology, state: EnvironmentState, rises: Iterable[Rise]) -> None:
+        self.topology = topology
+        self.state = state
+        self.policy = topology.detectors.cascade
+        self.rises = sorted(rises, key=lambda one: (one.onset_ms, one.service))
+        self.of = {one.service: one for one in self.rises}
+        self.needs = {one.service: dependencies(topology, one.service) for one in self.rises}
+        self._of_event: dict[str, list[Rise]] = {}
+        self._of_trace: dict[str, list[Rise]] = {}
+        for one in self.rises:
+            for event_id in one.evidence:
+                self._of_event.setdefault(event_id, []).append(one)
+            for trace in one.traces:
+                self._of_trace.setdefault(trace, []).append(one)
+        self._learned: dict[str, list[str]] = {}
+        for name, link in state.links.items():
+            source, _, target = name.partition(">")
+            if link.count >= topology.detectors.correlation.count and source in self.of:
+                self._learned.setdefault(target, []).append(source)
+        self._depth = {name: layer.depth for name, layer in topology.layers.items()}
+
+    def steps(self) -> list[Step]:
+        """The steps between all of them."""
+        return [step for one in self.rises for step in self._into(one)]
+
+    def _into(self, target: Rise) -> list[Step]:
+        return (
+            self._by_parents(target)
+            or self._by_traces(target)
+            or self._declared(target)
+            or self._by_learning(target)
+            or self._by_layers(target)
+        )
+
+    def _near(self, ids: Sequence[str], where: Mapping[str, list[Rise]], to: Rise) -> list[Rise]:
+        """Others that have one of the ids, at about the same time, by onset."""
+        found = {
+            one.service: one
+            for name in ids
+            for one in where.get(name, ())
+            if one is not to and abs(to.onset_ms - one.onset_ms) <= self.policy.window_ms
+        }
+        return sorted(found.values(), key=lambda one: (one.onset_ms, one.service))
+
+    def _by_parents(self, target: Rise) -> list[Step]:
+        found = self._near(target.parents, self._of_event, target)
+        return [_step(one, target, "parent") for one in found]
+
+    def _by_traces(self, target: Rise) -> list[Step]:
+        shared = self._near(target.traces, self._of_trace, target)
+        needs = self.needs[target.service]
+        found = [one for one in shared if one.service in needs and not _milder(one, target)]
+        if found:
+            return self._nearest(found, target, "trace")
+        before = [one for one in shared if one.service not in needs and self._precedes(one, target)]
+        return [_step(before[-1], target, "trace")] if before else []
+
+    def _precedes(self, one: Rise, target: Rise) -> bool:
+        """Whether the target's part in a request may follow from that of a service it does not
+        need: it rose later, or is needed itself and merely warns (it was cancelled, or flooded)."""
+        if target.service in self.needs[one.service]:
+            return _milder(target, one)
+        return (one.onset_ms, one.service) < (target.onset_ms, target.service)
+
+    def _declared(self, target: Rise) -> list[Step]:
+        needed = (self.of.get(name) for name in self.needs[target.service])
+        near = [
+            one
+            for one in needed
+            if one is not None
+            and one.onset_ms - target.felt_ms <= self.policy.skew_ms
+            and target.onset_ms - one.onset_ms <= self.policy.window_ms
+            and not _milder(one, target)
+        ]
+        return self._nearest(near, target, "declared")
+
+    def _nearest(self, found: Sequence[Rise], target: Rise, how: How) -> list[Step]:
+        needs = self.needs[target.service]
+        least = min((needs[one.service] for one in found), default=0)
+        return [_step(one, target, how) for one in found if needs[one.service] == least]
+
+    def _by_learning(self, target: Rise) -> list[Step]:
+        for name in self._learned.get(target.service, ()):
+            one = self.of[name]
+            if 0 <= target.onset_ms - one.onset_ms <= self.policy.window_ms and joined(
+                self.topology, self.state, name, target.service
+            ):
+                return [_step(one, target, "learned")]
+        return []
+
+    def _by_layers(self, target: Rise) -> list[Step]:
+        depth = self._depth.get(target.layer, -1)
+        if depth < 0 or self.needs[target.service]:
+            return []
+        deeper = [
+            (below, -one.onset_ms, one.service)
+            for one, below in self._deeper(target, depth)
+            if target.service not in self.needs[one.service]
+        ]
+        return [_step(self.of[min(deeper)[2]], target, "layers")] if deeper else []
+
+    def _deeper(self, target: Rise, depth: int) -> Iterator[tuple[Rise, int]]:
+        """Those of deeper layers that rose shortly before, with their depth."""
+        since_ms = target.onset_ms - self.policy.layer_window_ms
+        for one in self.rises:
+            below = self._depth.get(one.layer, -1)
+            if below > depth and since_ms <= one.onset_ms <= target.onset_ms and one is not target:
+                yield one, below
+
+
+def _milder(source: Rise, target: Rise) -> bool:
+    """Whether the source only warns, the target errs, and the source was not clearly first."""
+    if source.severity != "low" or target.severity == "low":
+        return False
+    return target.onset_ms - source.onset_ms < _CLEAR_MS
+
+
+def _step(source: Rise, target: Rise, how: How) -> Step:
+    return Step(source.service, target.service, target.onset_ms - source.onset_ms, how)
