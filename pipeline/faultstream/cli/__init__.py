@@ -32,6 +32,7 @@ COMMANDS: Final[dict[str, dict[str, str]]] = {
         "watch": "Find errors in log files and metrics, and publish them as events.",
         "pause": "Stop or resume recovery in an environment.",
         "ack": "Take care of an incident, so that nobody else is woken.",
+        "sample": "Have clients send fewer events of a flood, with exact counts.",
         "silence": "Tell nobody of what matches, for a while.",
         "notify": "Try out the channels of topology.yaml.",
         "dead-letters": "List, show and replay the records that were refused.",

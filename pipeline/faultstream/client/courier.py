@@ -9,18 +9,32 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+from faultstream import wire
 from faultstream.client import parcel
+from faultstream.client.inbox import Inbox
 from faultstream.client.loop import Loop
 from faultstream.client.outbox import Entry, Outbox
+from faultstream.client.sampler import Sampler
 from faultstream.client.sender import Parcel, Sender
 from faultstream.client.spool import Segment, Spool
+from faultstream.core.errors import DataError
+from faultstream.core.event import ErrorEvent
+from faultstream.core.records import Control
+
+if TYPE_CHECKING:
+    from aiokafka import ConsumerRecord
 
 BATCH: Final = 500
 FIRST_WAIT_S: Final = 0.1
 LONGEST_WAIT_S: Final = 5.0
 SPOOL_AFTER_S: Final = 0.5
+CONFESS_EVERY_S: Final = 60.0
+READER_STOP_S: Final = 1.0
+SETTLE_S: Final = 0.5
+OWN_KEYS: Final = b"faultstream."
+"""Keys on the control topic that are no wishes of operators."""
 
 log = logging.getLogger("faultstream.client")
 
@@ -36,12 +50,25 @@ class Courier:
         *,
         topic: str,
         emails: bool,
+        controls: Inbox | None = None,
+        sampler: Sampler | None = None,
+        confession: Callable[[dict[str, int]], ErrorEvent] | None = None,
     ) -> None:
+        """`controls` is read for `sampler` once there is contact with Kafka.
+
+        `confession` makes the event that tells of errors that were dropped, by reason.
+        """
         self._outbox = outbox
         self._sender = make_sender(self._refused)
         self._spool = spool
         self._topic = topic
         self._emails = emails
+        self._controls = controls
+        self._sampler = sampler
+        self._confession = confession
+        self._confessed: dict[str, int] = {}
+        self._confess_at = 0.0
+        self._reading: asyncio.Task[None] | None = None
         self._loop = Loop()
         self._event = asyncio.Event()
         self.alive = True
@@ -49,6 +76,8 @@ class Courier:
         self._idle = False
         self._stopping = False
         self._hurry = False
+        self._everything = False
+        """Somebody waits for all of it: sampling holds nothing back."""
         self._wait_s = FIRST_WAIT_S
         self._thread = threading.Thread(target=self._main, name="faultstream", daemon=True)
 
@@ -76,7 +105,7 @@ class Courier:
         With `hurry` it also tries Kafka again at once when that was away.
         """
         if hurry:
-            self._hurry = True
+            self._hurry = self._everything = True
         if self._idle or hurry:
             self._idle = False
             try:
@@ -109,8 +138,7 @@ class Courier:
             log.exception("the reporter's thread ended; errors are no longer reported")
         finally:
             self.alive = False
-            # Closing a connection takes a turn of the loop.
-            self._loop.run_until_complete(asyncio.sleep(0))
+            self._loop.run_until_complete(_settle())
             self._loop.close()
 
     async def _run(self) -> None:
@@ -118,13 +146,42 @@ class Courier:
             while True:
                 self._event.clear()
                 self._outbox.release(everything=self._stopping)
+                self._release_held()
                 if await self._turn():
                     continue
                 if self._stopping and not self._outbox.queued:
                     return
                 await self._rest()
         finally:
+            if self._reading is not None:
+                self._reading.cancel()
+                await asyncio.wait([self._reading], timeout=READER_STOP_S)
             await self._sender.close()
+
+    def _release_held(self) -> None:
+        """What sampling held long enough goes to the queue again, and does not wait twice."""
+        if self._sampler is not None:
+            wanted = self._stopping or self._everything
+            due = self._sampler.due(everything=wanted and not self._outbox.queued)
+            self._outbox.put_back(due, retried=False)
+        self._everything = self._everything and self._outbox.queued
+
+    def _read_controls(self) -> None:
+        """From the first contact with Kafka on."""
+        if self._controls is not None and self._reading is None:
+            reading = self._controls.read_all(lambda: 0, self._heard, what="sampling rules")
+            self._reading = asyncio.create_task(reading)
+
+    async def _heard(self, record: "ConsumerRecord[bytes, bytes]") -> None:
+        if record.value is None or (record.key or b"").startswith(OWN_KEYS):
+            return
+        try:
+            control = wire.decode(Control, record.value)
+        except DataError:
+            return
+        if self._sampler is not None:
+            self._sampler.tell(control)
+            self._event.set()
 
     async def _turn(self) -> bool:
         """One batch, or one segment of the spool; False when there is nothing (more) to do now."""
@@ -133,6 +190,7 @@ class Courier:
         try:
             if not await self._sender.connect():
                 return await self._away()
+            self._read_controls()
             if self._outbox.queued:
                 return await self._deliver() or await self._away()
             if self._stopping or self._spool is None:
@@ -144,7 +202,10 @@ class Courier:
             return await self._away()
 
     async def _deliver(self) -> bool:
-        entries = self._prepared(self._outbox.take(BATCH))
+        taken = self._outbox.take(BATCH)
+        if self._sampler is not None:
+            taken = self._sampler.sift(taken)
+        entries = self._prepared(taken)
         parcels = [parcel.parcel(entry, self._topic) for entry in entries]
         try:
             left = [sent.token for sent in await self._sender.deliver(parcels)]
@@ -157,7 +218,24 @@ class Courier:
             self._outbox.put_back(left)
             return False
         self._wait_s = FIRST_WAIT_S
+        await self._confess()
         return True
+
+    async def _confess(self) -> None:
+        """Tell of errors that were dropped since the last time; at most once in CONFESS_EVERY_S."""
+        dropped = dict(self._outbox.dropped)
+        if dropped == self._confessed or self._confession is None:
+            return
+        now = time.monotonic()
+        if now < self._confess_at and not self._stopping:
+            return
+        self._confess_at = now + CONFESS_EVERY_S
+        news = {why: many - self._confessed.get(why, 0) for why, many in dropped.items()}
+        entry = Entry(self._confession({why: many for why, many in news.items() if many}))
+        if parcel.encode(entry, emails=self._emails):
+            told = parcel.parcel(entry, self._topic)._replace(token=None)
+            if not await self._sender.deliver([told]):
+                self._confessed = dropped
 
     def _prepared(self, entries: list[Entry]) -> list[Entry]:
         """Those that can be sent; the others are dropped, one by one."""
@@ -239,8 +317,11 @@ class Courier:
         self._idle = away_s is None  # while Kafka is away, news changes nothing
         try:
             wait_s = self._outbox.release(everything=self._stopping)
+            held_s = self._sampler.next_s() if self._sampler is not None else None
+            if held_s is not None and away_s is None:
+                wait_s = held_s if wait_s is None else min(wait_s, held_s)
             if away_s is None:
-                if self._outbox.queued or self._stopping:
+                if self._outbox.queued or self._stopping or self._everything:
                     return
             else:
                 wait_s = away_s if wait_s is None else min(wait_s, away_s)
@@ -250,6 +331,16 @@ class Courier:
             pass
         finally:
             self._idle = False
+
+
+async def _settle() -> None:
+    """Closing connections takes some turns of the loop."""
+    await asyncio.sleep(0)
+    rest = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in rest:
+        task.cancel()
+    if rest:
+        await asyncio.wait(rest, timeout=SETTLE_S)
 
 
 def _parcels(segment: Segment, topic: str) -> list[Parcel]:

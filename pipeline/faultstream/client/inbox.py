@@ -10,7 +10,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from faultstream.client import asking, lifetime
+from faultstream.client import asking, lifetime, nearby
 from faultstream.client.brokers import addresses
 from faultstream.client.sender import reachable
 
@@ -21,6 +21,7 @@ FIRST_WAIT_S: Final = 0.1
 LONGEST_WAIT_S: Final = 5.0
 POLL_MS: Final = 500
 _ASSIGN_TIMEOUT_S: Final = 1.0
+_STOP_TIMEOUT_S: Final = 5.0
 STAMP_SLACK_MS: Final = 60_000
 
 log = logging.getLogger("faultstream.client")
@@ -33,16 +34,28 @@ TakeShared = Callable[["ConsumerRecord[bytes, bytes]", Commit], Awaitable[None]]
 class Inbox:
     """The commands topic, for one executor. `kafka` are further settings for aiokafka."""
 
-    def __init__(self, brokers: str, topic: str, client_id: str, kafka: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        brokers: str,
+        topic: str,
+        client_id: str,
+        kafka: Mapping[str, Any],
+        *,
+        poll_ms: int = POLL_MS,
+    ) -> None:
+        """`poll_ms`: how long the broker may wait for news before it says that there are none."""
         addresses(brokers)
         self._brokers = brokers
         self._topic = topic
         self._client_id = client_id
         self._kafka = kafka
+        self._poll_ms = poll_ms
         self.ready = asyncio.Event()
         """Set once `read_all` stands in every partition."""
 
-    async def read_all(self, since_ms: Callable[[], int], take: Take) -> None:
+    async def read_all(
+        self, since_ms: Callable[[], int], take: Take, *, what: str = "commands"
+    ) -> None:
         """Give every record that was written since then to `take`, in the order of partitions."""
 
         async def once() -> None:
@@ -51,7 +64,7 @@ class Inbox:
                 self.ready.set()
                 await self._follow(consumer, take)
 
-        await self._always(once, "commands cannot be read")
+        await self._always(once, f"{what} cannot be read")
 
     async def read_shared(self, group: str, take: TakeShared) -> None:
         """Be one of `group`: each record goes to one of them, with a way to commit it."""
@@ -94,19 +107,30 @@ class Inbox:
             group_id=group_id,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
-            fetch_max_wait_ms=POLL_MS,
+            fetch_max_wait_ms=self._poll_ms,
             metadata_max_age_ms=30_000,
             **more,
             **self._kafka,
         )
         asking.never_create(consumer._client)  # noqa: SLF001 - it has no other way
+        # A start that is cancelled leaves a connection open, so it goes on to its end.
+        starting = asyncio.ensure_future(consumer.start())
         try:
-            await consumer.start()
+            await asyncio.shield(starting)
+            if self._poll_ms <= POLL_MS:
+                await nearby.read_quickly(consumer)
             yield consumer
         finally:
-            with contextlib.suppress(Exception):
-                async with asyncio.timeout(5):
-                    await consumer.stop()
+            try:
+                with contextlib.suppress(Exception):
+                    async with asyncio.timeout(_STOP_TIMEOUT_S):
+                        await starting
+                with contextlib.suppress(Exception):
+                    async with asyncio.timeout(_STOP_TIMEOUT_S):
+                        await consumer.stop()
+            finally:  # what a broker that does not answer, or a second cancellation, left open
+                for connection in list(consumer._client._conns.values()):  # noqa: SLF001
+                    connection.close()
 
     async def _stand(self, consumer: "AIOKafkaConsumer[bytes, bytes]", since_ms: int) -> None:
         """Have every partition, each from the first record that is not older than that.

@@ -5,19 +5,28 @@ from typing import Any, Literal
 
 import msgspec
 
-from faultstream.client import roster
+from faultstream.client import lifetime, roster
 from faultstream.client.breaker import CircuitBreaker
 from faultstream.client.bulkhead import Bulkhead
 from faultstream.client.degradation import LEVELS, Degradation
 from faultstream.client.fallback import Fallback
 from faultstream.client.held import Held
 from faultstream.client.pool import ResourcePool
+from faultstream.client.reporter import Reporter
 from faultstream.client.retry import Retry, RetryPlan
 from faultstream.client.throttle import Rate, RateLimiter
 from faultstream.client.timeout import Timeout
 
 Kind = Literal[
-    "breaker", "timeout", "retry", "throttle", "bulkhead", "fallback", "pool", "degradation"
+    "breaker",
+    "timeout",
+    "retry",
+    "throttle",
+    "bulkhead",
+    "fallback",
+    "pool",
+    "degradation",
+    "sampling",
 ]
 
 
@@ -39,8 +48,14 @@ class InForce(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def in_force() -> list[InForce]:
-    """Every primitive of this process that somebody uses, by kind and name."""
+    """Every primitive of this process that somebody uses, and the sampling of reporters.
+
+    By kind and name.
+    """
     found = [_look(one) for one in roster.primitives()]
+    for reporter in lifetime.alive():
+        if isinstance(reporter, Reporter):
+            found += [_sampling(reporter.service, rule) for rule in reporter.sampling()]
     return sorted(found, key=lambda one: (one.kind, one.name, one.dependency, one.state))
 
 
@@ -77,6 +92,18 @@ def _look(one: Any) -> InForce:  # noqa: PLR0911 - one line a kind
                 figures={"level": float(one.level)},
             )
     raise TypeError(f"no primitive: {type(one).__name__}")
+
+
+def _sampling(service: str, rule: Any) -> InForce:
+    about = rule.fingerprint or rule.error_type or "every error"
+    return InForce(
+        kind="sampling",
+        name=service,
+        state=f"{about}: the first {rule.first}, then a share of {rule.ratio:g}",
+        local="every error",
+        held=True,
+        figures={"ratio": rule.ratio},
+    )
 
 
 def _breaker(one: CircuitBreaker) -> InForce:

@@ -22,12 +22,14 @@ _PART_BYTES: Final = 120
 class Entry:
     """An event on its way. `value` is its bytes, once they were made."""
 
-    __slots__ = ("event", "size", "traceparent", "value")
+    __slots__ = ("event", "sampled", "size", "traceparent", "value")
 
     def __init__(self, event: ErrorEvent, traceparent: str = "") -> None:
         self.event = event
         self.traceparent = traceparent
         self.value = b""
+        self.sampled = False
+        """Whether sampling has looked at it: it never waits twice."""
         parts = len(event.frames) + len(event.tags) + len(event.causes)
         self.size = _ENTRY_BYTES + len(event.message) + _PART_BYTES * parts
 
@@ -59,7 +61,7 @@ class Outbox:
         self._settled = threading.Condition(self._lock)
         self._queue: deque[Entry] = deque()
         self._folds: dict[Hashable, _Fold] = {}
-        self._in_flight: list[Entry] = []
+        self._in_flight: dict[int, Entry] = {}
         self._records = 0
         self._bytes = 0
         self.reported = 0
@@ -129,7 +131,7 @@ class Outbox:
         """The oldest entries, at most `most`; settle each by `settle`, `put_back` or `drop`."""
         with self._lock:
             taken = [self._queue.popleft() for _ in range(min(most, len(self._queue)))]
-            self._in_flight.extend(taken)
+            self._in_flight.update((id(entry), entry) for entry in taken)
             return taken
 
     def put_back(self, entries: Sequence[Entry], *, retried: bool = True) -> None:
@@ -150,6 +152,14 @@ class Outbox:
             else:
                 self.sent += total
             self._settled.notify_all()
+
+    def absorb(self, entry: Entry, into: Entry) -> None:
+        """Count an entry that was taken into another one that was taken."""
+        with self._lock:
+            for gone in self._forget([entry]):
+                into.event.count += gone.event.count
+                into.value = b""
+                self.folded += gone.event.count
 
     def drop(self, entries: Iterable[Entry], reason: str) -> None:
         """These will never be sent."""
@@ -175,8 +185,8 @@ class Outbox:
         """Everything to the queue: what is held and what is under way, for the end."""
         self.release(everything=True)
         with self._lock:
-            self._queue.extendleft(reversed(self._in_flight))
-            self._in_flight = []
+            self._queue.extendleft(reversed(self._in_flight.values()))
+            self._in_flight = {}
 
     def wait(self, timeout_s: float) -> bool:
         """Wait until nothing waits; False when that took longer."""
@@ -198,7 +208,9 @@ class Outbox:
         """Errors that are neither sent nor spooled nor dropped."""
         with self._lock:
             held = (fold.entry for fold in self._folds.values() if fold.entry is not None)
-            return sum(entry.event.count for entry in (*self._in_flight, *self._queue, *held))
+            return sum(
+                entry.event.count for entry in (*self._in_flight.values(), *self._queue, *held)
+            )
 
     def _drop(self, reason: str, count: int) -> None:
         self.dropped[reason] = self.dropped.get(reason, 0) + count
@@ -213,7 +225,5 @@ class Outbox:
 
     def _land(self, entries: Sequence[Entry]) -> list[Entry]:
         """Take entries off the list of what is under way; returns those that were on it."""
-        ids = {id(entry) for entry in entries}
-        landed = [entry for entry in self._in_flight if id(entry) in ids]
-        self._in_flight = [entry for entry in self._in_flight if id(entry) not in ids]
-        return landed
+        under_way = self._in_flight
+        return [entry for entry in entries if under_way.pop(id(entry), None) is not None]

@@ -25,6 +25,15 @@ def scrub(event: ErrorEvent, *, emails: bool) -> None:
     scrub_tags(event.tags, emails=emails)
 
 
+def fingerprint(entry: Entry, *, emails: bool) -> str:
+    """The fingerprint that the pipeline will give it, of what stays after scrubbing."""
+    from faultstream.core.fingerprint import fingerprint as of  # noqa: PLC0415 - rarely needed
+    from faultstream.core.template import canonical, head, parameterise  # noqa: PLC0415
+
+    scrub(entry.event, emails=emails)
+    return of(entry.event, parameterise(canonical(head(entry.event.message)))).app
+
+
 def encode(entry: Entry, *, emails: bool) -> bytes:
     """The bytes of an entry, made once; empty when it cannot be brought within the limit."""
     if not entry.value:

@@ -32,10 +32,16 @@ if TYPE_CHECKING:
 
     from faultstream.client.courier import Courier
     from faultstream.client.hooks import Hooks
+    from faultstream.client.sampler import Sampler
     from faultstream.client.sender import Sender
     from faultstream.client.spool import Spool
+    from faultstream.core.sampling import Sample
 
 DEFAULT_TOPIC: Final = "faultstream.errors.v1"
+DEFAULT_CONTROL: Final = "faultstream.control.v1"
+CONTROL_POLL_MS: Final = 5_000
+DROPPED: Final = "faultstream.ErrorsDropped"
+"""Type of the event that tells of errors that were dropped."""
 
 log = logging.getLogger("faultstream.client")
 
@@ -78,6 +84,8 @@ class Reporter:
         instance: str = "",
         release: str = "",
         topic: str = DEFAULT_TOPIC,
+        control_topic: str = DEFAULT_CONTROL,
+        sampling: bool = True,
         max_records: int = 10_000,
         max_bytes: int = 16 * 1024 * 1024,
         fold_ms: int = 250,
@@ -93,7 +101,9 @@ class Reporter:
         `max_records` events or about `max_bytes` waiting, new errors are dropped and counted.
         Identical errors within `fold_ms` become one event with a count; 0 turns that off.
         `spool` is a folder for events while Kafka is away, of at most `max_spool_bytes`.
-        `kafka` are further settings for aiokafka's producer, such as security_protocol.
+        With `sampling` it reads `control_topic` from its first contact with Kafka on, and obeys
+        the rates that are set there (`faultstream sample`); counts stay exact.
+        `kafka` are further settings for aiokafka, such as security_protocol.
 
         Raises:
             ValueError: no service, or brokers that are no addresses.
@@ -107,6 +117,7 @@ class Reporter:
         host = os.uname().nodename
         self._origin = Origin(service, environment, layer, host, instance, release)
         self._topic = topic
+        self._control_topic = control_topic if sampling else ""
         self._limits = (max_records, max_bytes, fold_ms)
         self._spool_folder = Path(spool) if spool is not None else None
         self._max_spool_bytes = max_spool_bytes
@@ -115,6 +126,7 @@ class Reporter:
         self._kafka = dict(kafka or {})
         self._closed = False
         self._courier: Courier | None = None
+        self._sampler: Sampler | None = None
         self._spool: Spool | None = None
         self.after_fork()
         lifetime.watch(self)
@@ -273,6 +285,10 @@ class Reporter:
             connected=courier is not None and courier.connected,
         )
 
+    def sampling(self) -> "list[Sample]":
+        """The sampling rules in force, as they came from the control topic."""
+        return self._sampler.rules if self._sampler is not None else []
+
     def refuse(self, reason: str) -> None:
         """Count an error that could not even be read; for handlers and middleware."""
         self._outbox.refuse(reason)
@@ -312,11 +328,7 @@ class Reporter:
         with self._starting:
             if self._courier is not None and self._courier.alive:
                 return self._courier
-            from faultstream.client.courier import Courier  # noqa: PLC0415 - half of the import time
-
-            courier = Courier(
-                self._outbox, self._sender, self._spool, topic=self._topic, emails=self._emails
-            )
+            courier = self._make_courier()
             try:
                 courier.start()
             except RuntimeError:  # no new threads while the interpreter ends
@@ -325,6 +337,49 @@ class Reporter:
             self._courier = courier
             lifetime.started()
             return courier
+
+    def _make_courier(self) -> "Courier":
+        from faultstream.client.courier import Courier  # noqa: PLC0415 - half of the import time
+        from faultstream.client.inbox import Inbox  # noqa: PLC0415
+        from faultstream.client.parcel import fingerprint  # noqa: PLC0415
+        from faultstream.client.sampler import Sampler  # noqa: PLC0415
+
+        controls = None
+        if self._control_topic:
+            secure = {
+                name: value
+                for name, value in self._kafka.items()
+                if name.startswith(("security_", "ssl_", "sasl_"))
+            }
+            controls = Inbox(
+                self._brokers,
+                self._control_topic,
+                f"faultstream-{self.service}",
+                secure,
+                poll_ms=CONTROL_POLL_MS,
+            )
+        self._sampler = Sampler(
+            self.environment,
+            self._outbox,
+            fingerprint=lambda entry: fingerprint(entry, emails=self._emails),
+        )
+        return Courier(
+            self._outbox,
+            self._sender,
+            self._spool,
+            topic=self._topic,
+            emails=self._emails,
+            controls=controls,
+            sampler=self._sampler,
+            confession=self._confession,
+        )
+
+    def _confession(self, dropped: dict[str, int]) -> ErrorEvent:
+        """The event that tells of dropped errors; it stands for itself, not for them."""
+        text = ", ".join(f"{why} {many}" for why, many in dropped.items())
+        details: Details = {"severity": "medium", "tags": dropped, "recoverable": False}
+        seen = see(DROPPED, f"errors that could not be reported: {text}", details)
+        return build(self._origin, seen, 1)
 
     def _drop_all(self, reason: str) -> None:
         while entries := self._outbox.take(500):
@@ -349,6 +404,7 @@ class Reporter:
         self._local = threading.local()
         self._starting = threading.Lock()
         self._courier = None
+        self._sampler = None
 
     def at_exit(self) -> None:
         """The interpreter ends."""

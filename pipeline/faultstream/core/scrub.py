@@ -51,12 +51,12 @@ _PEM: Final = re.compile(
 # reason these three are for texts in lower case; their first group stays.
 _SCHEME: Final = re.compile(r"(b(?<!\wb)(?:earer|asic))\s{1,4}[a-z0-9._~+/=-]{8,}")
 _PASSWORD: Final = re.compile(
-    r"(p(?:assw(?:or)?d|assphrase|wd)[\"']?\s{0,4}[:=]\s{0,4})"
+    r"(p(?:assw(?:or)?d|assphrase|wd)[\"']?\s{0,4}[:=]\s{0,4})(?!\[scrubbed\])"
     r"(?:\"[^\"]{1,4096}\"|'[^']{1,4096}'|[^\s\"',;&)}\]]{1,4096})"
 )
 _KEYED: Final = re.compile(
     r"((?:secret|token|api[_ -]?key|access[_ -]?key(?:[_ -]?id)?|private[_ -]?key"
-    r"|_(?<=[a-z]_)key|authorization|credentials?|cookie)[\"']?\s{0,4}[:=]\s{0,4}[\"']?)"
+    r"|_(?<=[a-z]_)key|authorization|credentials?|cookie)[\"']?\s{0,4}[:=]\s{0,4}[\"']?)(?!\[scrubbed\])"
     r"(?=[^\s\"',;&)}\]]{0,64}[0-9a-z_~+/=-])[^\s\"',;&)}\]]{8,4096}"
 )
 _LOWER_I: Final = str.maketrans({"\u0130": "i", "\u0131": "i", "\u017f": "s"})
