@@ -56,7 +56,7 @@ class _Named:
         ((), "give a RATIO, or --expire"),
         (("0.5", "--expire"), "give a RATIO, or --expire"),
         (("1.5",), "1.5 is not in the range 0<=x<=1"),
-        (("0.5", "--hold", "1ms"), "hold_ms"),
+        (("0.5", "--hold", "10m"), "hold_ms"),
         (("0.5", "--first", "-1"), "first"),
     ],
 )

@@ -19,9 +19,9 @@ DEFAULT_MS: Final = 3_600_000
 
 @click.command("sample")
 @click.argument("ratio", type=click.FloatRange(0, 1), required=False)
-@click.option("--service", default="", help="Only errors of this one; of every service by default.")
+@click.option("--service", default="", help="Only its errors; those of every service by default.")
 @click.option(
-    "--type", "error_type", default="", help="Only errors of this type; may hold * and ?."
+    "--type", "error_type", default="", help="Only this type; may hold * and ?."
 )
 @click.option("--fingerprint", default="", help="Only this problem.")
 @click.option("--environment", default="", help="Only this one; every environment by default.")
