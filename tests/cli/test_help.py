@@ -98,7 +98,7 @@ def test_check_says_ok_or_what_is_wrong(tmp_path: Path) -> None:
     """0 and a summary, or 2 and the problems, with nothing on standard output."""
     good = CliRunner().invoke(main, ["check"])
     assert (good.exit_code, good.stderr) == (0, "")
-    assert "topology.yaml: ok\n  8 topics" in good.stdout
+    assert "topology.yaml: ok\n  9 topics" in good.stdout
     bad = CliRunner().invoke(main, ["check", str(BAD)])
     assert (bad.exit_code, bad.stdout) == (2, "")
     assert bad.stderr == f"error: {BAD}:2: version: wrong value; must be 1; got 2\n"

@@ -129,14 +129,17 @@ class Connection:
             )
             return rows
 
-    def pieces(self, sql: str, form: str | None) -> Iterator[bytes]:
+    def pieces(
+        self, sql: str, form: str | None, parameters: Mapping[str, Any] | None = None
+    ) -> Iterator[bytes]:
         """The answer as it comes, in ClickHouse's format `form`, None for the one in `sql`.
 
         Raises:
             SinkAway, SinkRefused: as `command`.
         """
         with self._errors():
-            stream = cast("io.IOBase", self._open().raw_stream(sql, fmt=form))
+            asked = dict(parameters or {})
+            stream = cast("io.IOBase", self._open().raw_stream(sql, parameters=asked, fmt=form))
             try:
                 while piece := stream.read(1 << 16):
                     yield piece

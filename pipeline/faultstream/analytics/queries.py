@@ -19,10 +19,11 @@ class Query(msgspec.Struct, frozen=True):
 HAPPENED: Final = Query(
     "what-happened",
     "What happened: one line per incident, newest first.",
-    """SELECT opened_at, root AS service, severity, state, length(attempts) AS tries,
+    """SELECT formatDateTime(opened_at, '%m-%d %H:%i') AS opened, root AS service, severity,
+  state,
   arrayStringConcat(arrayMap(a -> concat(a.strategy, ' ', a.outcome), attempts), ', ') AS tried,
-  round(dateDiff('millisecond', first_error_at, resolved_at) / 1000, 1) AS recovered_after_s,
-  incident_id
+  round(dateDiff('millisecond', first_error_at, resolved_at) / 1000, 1) AS after_s,
+  substring(incident_id, 1, 8) AS id
 FROM incidents ORDER BY opened_at DESC LIMIT 20""",
 )
 DETECT_RECOVER: Final = Query(
@@ -33,14 +34,14 @@ DETECT_RECOVER: Final = Query(
 TRIED: Final = Query(
     "what-was-tried",
     "What was tried, what the executors said, and what the stream saw.",
-    """SELECT c.issued_at AS at, c.service AS service, c.strategy AS strategy,
-  toString(c.attempt) AS attempt, groupArray(r.status) AS answers, any(a.outcome) AS outcome,
-  any(a.reason) AS why
+    """SELECT formatDateTime(c.issued_at, '%m-%d %H:%i:%S') AS at, c.service AS service,
+  c.strategy AS strategy, arrayStringConcat(groupUniqArray(r.status), ', ') AS answers,
+  any(a.outcome) AS outcome, any(a.reason) AS why
 FROM commands AS c
 LEFT JOIN (SELECT * FROM results WHERE status != 'in_progress') AS r
   ON r.command_id = c.command_id
 LEFT JOIN incident_attempts AS a ON a.command_id = c.command_id
-GROUP BY at, service, strategy, attempt, c.command_id ORDER BY at DESC LIMIT 20""",
+GROUP BY c.issued_at, service, strategy, c.command_id ORDER BY c.issued_at DESC LIMIT 20""",
 )
 CHAIN: Final = Query(
     "one-incident",

@@ -26,6 +26,8 @@ COMMANDS: Final[dict[str, dict[str, str]]] = {
         "sql": "Ask ClickHouse what happened.",
     },
     "Operate": {
+        "incidents": "List what is open, or was.",
+        "show": "Show one incident: why, what was done, what came of it, who was told.",
         "topology": "Create the Kafka topics, or say what differs.",
         "worker": "Run one worker: detect, respond, record or notify.",
         "executor": "Carry commands out by webhooks and local programs.",

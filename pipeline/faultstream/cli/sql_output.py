@@ -3,10 +3,11 @@
 import json
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import click
+from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -26,8 +27,11 @@ _OWN_FORMAT: Final = re.compile(r"\bFORMAT\s+\w+\s*$", re.IGNORECASE)
 _NUMERIC: Final = re.compile(r"(Nullable\(|LowCardinality\()*(U?Int|Float|Decimal)")
 
 
-def write(connection: Connection, sql: str, style: str) -> None:
+def write(
+    connection: Connection, sql: str, style: str, parameters: Mapping[str, str] | None = None
+) -> None:
     """Asks and writes the answer to standard output; a FORMAT in the SQL goes before `style`.
+    `{name:Type}` in the SQL is taken from `parameters`.
 
     Raises:
         SinkRefused: the question is not understood or not allowed.
@@ -35,26 +39,28 @@ def write(connection: Connection, sql: str, style: str) -> None:
     """
     sql = sql.rstrip().removesuffix(";").rstrip()
     if _OWN_FORMAT.search(sql):
-        _copy(connection, sql, None)
+        _copy(connection, sql, None, parameters)
     elif style == "table":
-        _table(connection, sql)
+        _table(connection, sql, parameters)
     else:
-        _copy(connection, sql, FORMATS[style])
+        _copy(connection, sql, FORMATS[style], parameters)
 
 
-def _copy(connection: Connection, sql: str, form: str | None) -> None:
-    for piece in connection.pieces(sql, form):
+def _copy(
+    connection: Connection, sql: str, form: str | None, parameters: Mapping[str, str] | None
+) -> None:
+    for piece in connection.pieces(sql, form, parameters):
         sys.stdout.buffer.write(piece)
     sys.stdout.buffer.flush()
 
 
-def _table(connection: Connection, sql: str) -> None:
-    raw = b"".join(connection.pieces(sql, "JSONCompact"))
+def _table(connection: Connection, sql: str, parameters: Mapping[str, str] | None) -> None:
+    raw = b"".join(connection.pieces(sql, "JSONCompact", parameters))
     if not raw.strip():
         click.echo("done")
         return
     answer = json.loads(raw.decode("utf-8", "replace"))
-    table = Table(header_style="bold")
+    table = Table(box=box.SIMPLE_HEAD, header_style="bold", show_edge=False, padding=(0, 1, 0, 0))
     for column in answer["meta"]:
         numeric = _NUMERIC.match(column["type"]) is not None
         table.add_column(Text(column["name"]), justify="right" if numeric else "left")

@@ -49,8 +49,8 @@ SELECT incident_id, at, step, what, service, summary, id, after_s FROM (
   UNION ALL
   SELECT
     r.incident_id, r.finished_at, 5, if(r.status = 'in_progress', 'progress', 'result'),
-    toString(r.service),
-    concat(r.strategy, ' ', r.status, ' by ', r.executor, if(r.instance = '', '', ' on '),
+    toString(if(r.service = '', i.root, r.service)),
+    concat(r.strategy, if(r.strategy = '', '', ' '), r.status, ' by ', r.executor, if(r.instance = '', '', ' on '),
       r.instance, ' in ', toString(r.duration_ms), ' ms', if(r.step = '', '', ', '), r.step,
       if(r.message = '', '', ': '), r.message), r.result_id,
     dateDiff('millisecond', i.first_error_at, r.finished_at) / 1000
@@ -63,13 +63,13 @@ SELECT incident_id, at, step, what, service, summary, id, after_s FROM (
   FROM incident_attempts WHERE outcome NOT IN ('pending', 'running', 'done')
   UNION ALL
   SELECT
-    n.incident_id, n.created_at, 7, 'notification', toString(n.`group`),
+    n.incident_id, n.created_at, 7, 'notification', toString(i.root),
     concat(n.level, ': ', n.title), n.notification_id,
     dateDiff('millisecond', i.first_error_at, n.created_at) / 1000
   FROM notifications AS n INNER JOIN incidents AS i ON i.incident_id = n.incident_id
   UNION ALL
   SELECT
-    i.incident_id, d.decided_at, 8, 'notified', toString(d.channel),
+    i.incident_id, d.decided_at, 8, 'notified', toString(i.root),
     concat(d.kind, if(d.channel = '', '', ' on '), d.channel, ': ', d.reason), d.decision_id,
     dateDiff('millisecond', i.first_error_at, d.decided_at) / 1000
   FROM (

@@ -1,0 +1,1 @@
+"""Reports for people: one incident as a chain, runbooks, post-incident analyses. Pure."""
