@@ -31,13 +31,34 @@ EAGER = making.topology(
         "quiet_ms": 1_500,
         "update_ms": 100,
         "burst": {"count": 3, "window_ms": 3_000, "history": 2, "significance": 1e-4},
-        "recurring": {"history": 4, "significance": 0.4},
+        "restart_ms": 3_000,
+        "recurring": {"history": 4, "significance": 0.9, "learn_ms": 5_000},
         "high_rate": {"per_second": 1.5, "window_ms": 3_000, "factor": 1.1},
         "degradation": {"window_ms": 5_000, "count": 2, "significance": 0.4},
         "dominant": {"count": 3, "window_ms": 6_000, "significance": 0.4},
-        "novel": {"learn_ms": 1_000, "fresh_ms": 9_000, "count": 2, "usual": 2},
+        "novel": {
+            "learn_ms": 1_000,
+            "fresh_ms": 9_000,
+            "count": 2,
+            "usual": 2,
+            "significance": 1.0,
+        },
         "regression": {"absent_ms": 4_000, "count": 2, "significance": 0.5},
         "periodic": {"gaps": 3, "tolerance_ratio": 0.5, "min_period_ms": 1_000},
+        "sequence": {
+            "window_ms": 3_000,
+            "count": 2,
+            "share_ratio": 0.2,
+            "significance": 0.99,
+            "declared": [
+                {"name": "ab", "error_types": ["ConnectionError", "OperationalError"]},
+                {
+                    "name": "aba",
+                    "error_types": ["ConnectionError", "OperationalError", "ConnectionError"],
+                    "within_ms": 20_000,
+                },
+            ],
+        },
     }
 )
 GROUPS = [
@@ -200,6 +221,8 @@ def test_laws_meet_every_detector() -> None:
             seen += [(event(n * 4_000 + k * 100, f"b{n}.{k}"), some) for k in range(n % 30 // 3)]
         if n in {25, 60}:
             seen += [(event(n * 4_000 + k * 9, f"r{n}.{k}"), group("r")) for k in range(8)]
+        if n in {40, 45, 50}:
+            seen.append((event(n * 4_000 + 900, f"s{n}"), group("s")))
     found = {one.kind for one in final(run(EAGER, seen))}
     assert found == {one.kind for one in DETECTORS}
 

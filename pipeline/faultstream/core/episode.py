@@ -13,7 +13,7 @@ import msgspec
 
 from faultstream.core.detect.ring import Detector, Finding, Ring
 from faultstream.core.group import Group
-from faultstream.core.records import PatternKind
+from faultstream.core.records import Edge, PatternKind
 from faultstream.core.tally import Cell, Evidence, Slot, graver
 
 EVIDENCE: Final = 10
@@ -50,6 +50,7 @@ class Episode(msgspec.Struct, array_like=True, kw_only=True):
     evidence: list[Evidence]
     faces: dict[str, Face]
     quiet_ms: int
+    edges: tuple[Edge, ...] = ()
 
     def absorb(self, slot: Slot) -> None:
         """Counts the slot's events of this key."""
@@ -92,6 +93,7 @@ class Episode(msgspec.Struct, array_like=True, kw_only=True):
         if finding.confidence > self.confidence:
             self.confidence = finding.confidence
             self.reason = finding.reason
+            self.edges = finding.edges
 
     def duplicate(self) -> "Episode":
         """A copy that can be folded further without touching this one."""
@@ -137,7 +139,8 @@ def begin(
         group=cell.group,
         evidence=[],
         faces={},
-        quiet_ms=finding.quiet_ms or quiet_ms,
+        quiet_ms=max(finding.quiet_ms, quiet_ms),
+        edges=finding.edges,
     )
     for slot in slots:
         episode.absorb(slot)
@@ -145,6 +148,8 @@ def begin(
     if finding.earlier:
         episode.count += finding.earlier
         episode.first_ms = min(episode.first_ms, finding.earlier_ms)
+        if finding.evidence:
+            episode.evidence = sorted([*finding.evidence, *episode.evidence])[:EVIDENCE]
     return episode
 
 
@@ -179,7 +184,7 @@ def follow(
     if episode is not None:
         first_ms = slot.cells[key].first_ms if key else slot.first_ms
         if first_ms <= episode.last_ms + episode.quiet_ms:
-            if finding is not None or detector.keeps == "event":
+            if finding is not None or detector.lasts(ring, at, key):
                 episode.absorb(slot)
             if finding is not None:
                 episode.heed(finding)

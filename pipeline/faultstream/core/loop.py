@@ -1,10 +1,12 @@
 """P9 recovery loop: the same fault comes back after recovery, again and again.
 
-Every incident that ended after a command leaves a note (service and category, time). When a new
-incident finds `loop_count` notes of the last `loop_window_ms`, recovery only treats a symptom:
-nothing more is commanded, a person is told, and a pattern of kind `recovery_loop` stays open
-as long as the incident.
+Every incident that ended after a command was carried out leaves a note (service, and fingerprint
+or else category, time). When a new incident finds `loop_count` notes of the last `loop_window_ms`,
+recovery only treats a symptom: nothing more is commanded, a person is told, and a pattern of kind
+`recovery_loop` stays open as long as the incident.
 """
+
+from typing import Final
 
 from faultstream.core.cascade import close
 from faultstream.core.ids import derive
@@ -12,15 +14,17 @@ from faultstream.core.incident import Case, EnvironmentState, Own
 from faultstream.core.policy import Topology
 from faultstream.core.records import Affected, Pattern
 
+_CARRIED_OUT: Final = frozenset({"done", "partial", "cured", "recurring"})
+
 
 def _key(case: Case) -> str:
-    incident = case.incident
-    return f"{incident.experiment_id}/{case.service}/{case.category}"
+    fault = case.fingerprint or case.category
+    return f"{case.incident.experiment_id}/{case.service}/{fault}"
 
 
 def note(state: EnvironmentState, case: Case) -> None:
-    """An incident is over; was anything commanded?"""
-    if case.tries and not case.tries[-1].command.dry_run:
+    """An incident is over; was anything done about it?"""
+    if any(one.outcome in _CARRIED_OUT for one in case.tries):
         state.returns.setdefault(_key(case), []).append(state.now_ms)
 
 

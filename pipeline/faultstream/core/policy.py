@@ -122,8 +122,9 @@ class RoutePolicy(_Policy, frozen=True, kw_only=True):
 
 class RecurringPolicy(_Policy, frozen=True, kw_only=True):
     """P1: `count` of one fingerprint among the last `among` events of a service. Once the service
-    has had `history` events, they must also be less likely than `significance` under the share or
-    the rate that the fingerprint usually has."""
+    was known for `learn_ms`, they must also be more than is usual for the fingerprint: by chance it
+    happens to one fingerprint in 1 / `significance`, ever. From `history` events on its share of
+    the service's events counts too."""
 
     enabled: bool = True
     count: Annotated[int, Meta(ge=1, le=1000)] = 3
@@ -131,7 +132,8 @@ class RecurringPolicy(_Policy, frozen=True, kw_only=True):
     within_ms: PositiveMillis = 3_600_000
     """Older events are not among the last ones."""
     confidence_cap: Ratio = 0.9
-    significance: Annotated[float, Meta(gt=0.0, le=1.0)] = 1e-5
+    learn_ms: Millis = 600_000
+    significance: Annotated[float, Meta(gt=0.0, le=1.0)] = 1e-4
     history: Positive = 30
 
 
@@ -154,19 +156,21 @@ class CriticalPolicy(_Policy, frozen=True, kw_only=True):
 
 
 class DegradationPolicy(_Policy, frozen=True, kw_only=True):
-    """P4: the rate of the last `window_ms` is more than `factor` x that of the `window_ms` before,
-    by at least `count` events, and less likely than `significance` to be chance."""
+    """P4: the rate of the last `window_ms` is more than `factor` x that of the `window_ms` before;
+    it is at least `count` events more than then or than usual, and less likely than
+    `significance` to be chance."""
 
     enabled: bool = True
     window_ms: Annotated[int, Meta(ge=5_000, le=86_400_000)] = 300_000
     factor: Annotated[float, Meta(ge=1.0, le=1000.0)] = 1.5
     count: Positive = 20
-    significance: Annotated[float, Meta(gt=0.0, lt=0.5)] = 1e-5
+    significance: Annotated[float, Meta(gt=0.0, lt=0.5)] = 1e-7
 
 
 class HighRatePolicy(_Policy, frozen=True, kw_only=True):
-    """P5: more than `per_second` events a second over `window_ms`, and more than `factor` x the
-    95th percentile of the service's own windows, once ten of them were seen."""
+    """P5: more than `per_second` events a second over `window_ms` (or clearly more over a sixth of
+    it), and more than `factor` x the 95th percentile of the service's own windows, once ten of them
+    were seen."""
 
     enabled: bool = True
     per_second: Annotated[float, Meta(gt=0.0)] = 10.0
@@ -186,15 +190,17 @@ class DominantPolicy(_Policy, frozen=True, kw_only=True):
 
 
 class NovelPolicy(_Policy, frozen=True, kw_only=True):
-    """P6: a fingerprint that the service never had before comes `count` times in `fresh_ms`. In
-    the first `learn_ms` of a service nothing is novel; with more than `usual` first sights an
-    hour, they are no news there."""
+    """P6: a fingerprint that the service never had before comes `count` times in `fresh_ms`, and
+    that it did not come before is less likely than `significance` at that rate. In the first
+    `learn_ms` of a service nothing is novel; with more than `usual` first sights an hour, they are
+    no news there."""
 
     enabled: bool = True
     learn_ms: Millis = 600_000
     fresh_ms: PositiveMillis = 600_000
     count: Positive = 3
     usual: Positive = 10
+    significance: Annotated[float, Meta(gt=0.0, le=1.0)] = 1e-3
 
 
 class RegressionPolicy(_Policy, frozen=True, kw_only=True):
@@ -217,6 +223,30 @@ class PeriodicPolicy(_Policy, frozen=True, kw_only=True):
     tolerance_ratio: Ratio = 0.05
     min_period_ms: PositiveMillis = 20_000
     """Events closer together than half of this are one occurrence."""
+
+
+class SequenceDeclared(_Policy, frozen=True, kw_only=True):
+    """Errors of these types, one after the other in this order within `within_ms` in one service;
+    an empty list of services is all. Types are given in full."""
+
+    name: Name
+    error_types: Annotated[tuple[str, ...], Meta(min_length=2, max_length=5)]
+    within_ms: Annotated[int, Meta(ge=1, le=86_400_000)] = 60_000
+    services: tuple[Name, ...] = ()
+
+
+class SequencePolicy(_Policy, frozen=True, kw_only=True):
+    """P7: a fingerprint was followed by another one of the same service within `window_ms` at
+    least `count` times, in `share_ratio` of the times that it came, and less likely than
+    `significance` to be chance; or what `declared` says, each time."""
+
+    enabled: bool = True
+    window_ms: PositiveMillis = 60_000
+    """Events of a fingerprint closer together than this are one occurrence."""
+    count: Annotated[int, Meta(ge=2)] = 4
+    share_ratio: Ratio = 0.7
+    significance: Annotated[float, Meta(gt=0.0, lt=1.0)] = 1e-6
+    declared: Annotated[tuple[SequenceDeclared, ...], Meta(max_length=100)] = ()
 
 
 class CascadePolicy(_Policy, frozen=True, kw_only=True):
@@ -259,6 +289,9 @@ class DetectorsPolicy(_Policy, frozen=True, kw_only=True):
     """An episode closes when its condition has not held for this long."""
     update_ms: PositiveMillis = 2_000
     """An open episode is published again at most this often."""
+    restart_ms: Millis = 90_000
+    """For this long after a new release of a service shows, recurring and novel take twice their
+    count: instances restart, one after the other."""
     rate_window_ms: PositiveMillis = 5_000
     """The stretch over which a pattern's `rate` is measured."""
     max_groups_per_service: Annotated[int, Meta(ge=1, le=1_000_000)] = 500
@@ -272,6 +305,7 @@ class DetectorsPolicy(_Policy, frozen=True, kw_only=True):
     novel: NovelPolicy = NovelPolicy()
     regression: RegressionPolicy = RegressionPolicy()
     periodic: PeriodicPolicy = PeriodicPolicy()
+    sequence: SequencePolicy = SequencePolicy()
     cascade: CascadePolicy = CascadePolicy()
     correlation: CorrelationPolicy = CorrelationPolicy()
 

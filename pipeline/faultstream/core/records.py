@@ -63,7 +63,8 @@ class Record(msgspec.Struct, kw_only=True, omit_defaults=True, rename=_wire_name
 
 
 class Edge(msgspec.Struct, omit_defaults=True, rename={"source": "from", "target": "to"}):
-    """Errors of `source` were followed by errors of `target`, `lag_ms` later, `count` times."""
+    """Errors of `source` were followed by errors of `target`, `lag_ms` later, `count` times: of
+    services, in a sequence of error types."""
 
     source: str
     target: str

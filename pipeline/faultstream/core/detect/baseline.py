@@ -3,11 +3,12 @@
 Counts per window of `window_ms`, aligned to the epoch, over the last 60 windows, empty ones
 included. The threshold is the smallest count that is less likely than `significance` under a
 negative binomial law with the history's mean and variance (Poisson when the variance is not
-larger than the mean). At a slot in window k only windows up to k - 2 count, so that neither the
-burst itself nor an unsettled slot is its own baseline.
+larger than the mean). At a slot in window k only windows up to k - 2 count, and of a long history
+up to k - 12, so that neither the burst itself, nor a slow rise to it, nor an unsettled slot is its
+own baseline.
 """
 
-from itertools import pairwise
+from collections.abc import Sequence
 from math import exp, lgamma, log, log1p, sqrt
 from statistics import NormalDist
 from typing import Final
@@ -17,6 +18,12 @@ from faultstream.core.policy import BurstPolicy
 MEMORY: Final = 60
 _EXACT_BELOW: Final = 3_000
 _SKIP: Final = 2
+_SKIP_MOST: Final = 12
+_SKIP_SHARE: Final = 4
+"""One in so many of the windows, the latest, is left out of a history that is long enough."""
+_UNEVEN: Final = 1.5
+_DOUBT: Final = 30
+"""What is believed of the dispersion before anything was seen, and how many events outweigh it."""
 
 
 class Baseline:
@@ -60,8 +67,7 @@ class Baseline:
         if len(counts) < self.policy.history:
             answer = (0, 0.0)
         else:
-            mean = sum(counts) / len(counts)
-            variance = sum((count - mean) ** 2 for count in counts) / len(counts)
+            mean, variance = law(counts)
             answer = (unusual(mean, variance, self.policy.significance), mean)
         self._cached = (state, answer)
         return answer
@@ -73,18 +79,18 @@ class Baseline:
             return 0.0
         return float(counts[min(len(counts) - 1, int(share * len(counts)))])
 
-    def dispersion(self, window: int, skip: int) -> float:
-        """Variance over mean of the history without its last `skip` windows, 1.0 at least and if
-        unknown. From the differences of neighbours, so that a trend is no dispersion."""
-        counts = self._before(window)
-        counts = counts[: len(counts) - skip]
-        mean = sum(counts) / len(counts) if len(counts) >= self.policy.history else 0.0
-        if not mean:
-            return 1.0
-        steps = [(b - a) ** 2 for a, b in pairwise(counts)]
-        return max(1.0, sum(steps) / (2 * len(steps) * mean)) if steps else 1.0
+    def usual(self, window: int, skip: int) -> tuple[float, float] | None:
+        """(mean, variance) per window of the history up to window - `skip`; None if unknown."""
+        counts = self._known(window)[: _SKIP - max(skip, _SKIP) or None]
+        return law(counts) if len(counts) >= self.policy.history else None
 
     def _before(self, window: int) -> list[int]:
+        """What windows near `window` are measured by."""
+        counts = self._known(window)
+        left_out = min(_SKIP_MOST, len(counts) // _SKIP_SHARE) - _SKIP
+        return counts[:-left_out] if left_out > 0 else counts
+
+    def _known(self, window: int) -> list[int]:
         if not self.counts or window - (self.first + len(self.counts) - 1) > MEMORY:
             return []
         known = window - _SKIP + 1 - self.first
@@ -93,6 +99,15 @@ class Baseline:
         counts = self.counts[:known]
         counts += [0] * (known - len(counts))
         return counts[-MEMORY:]
+
+
+def law(counts: Sequence[int]) -> tuple[float, float]:
+    """Mean and variance that counts tell; the fewer events they are, the less they say of the
+    variance, of which then something is believed beforehand."""
+    mean = sum(counts) / len(counts)
+    variance = sum((count - mean) ** 2 for count in counts) / len(counts)
+    total = mean * len(counts)
+    return mean, (_UNEVEN * _DOUBT * mean + variance * total) / (_DOUBT + total)
 
 
 def unusual(mean: float, variance: float, significance: float) -> int:

@@ -5,59 +5,34 @@ window must also hold more than the learned threshold, so that a busy service do
 day (see baseline.py).
 """
 
-from collections.abc import Iterable
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from faultstream.core.detect.ring import Finding, Ring
+from faultstream.core.detect.shapes import OfService, above
 from faultstream.core.policy import DetectorsPolicy
 from faultstream.core.records import PatternKind
 
 
-class Burst:
+class Burst(OfService):
     """Confidence grows from 0.5 at the threshold to 0.99 far above it."""
 
     kind: ClassVar[PatternKind] = "burst"
-    scope: ClassVar[Literal["group", "service"]] = "service"
-    keeps: ClassVar[Literal["event", "condition"]] = "condition"
-    patient: ClassVar[bool] = False
 
     def __init__(self, policy: DetectorsPolicy) -> None:
-        self._policy = policy.burst
+        super().__init__(enabled=policy.burst.enabled, back_ms=policy.burst.window_ms)
+        self._count = policy.burst.count
+        self._seconds = policy.burst.window_ms / 1000
         self._slots = max(1, policy.burst.window_ms // policy.slot_ms)
-
-    @property
-    def enabled(self) -> bool:
-        """Whether the topology wants it."""
-        return self._policy.enabled
-
-    @property
-    def back_events(self) -> int:
-        """It looks at totals only."""
-        return 0
-
-    @property
-    def back_ms(self) -> int:
-        """It looks at the totals of one window."""
-        return self._policy.window_ms
-
-    def keys(self, ring: Ring, at: int) -> Iterable[str]:  # noqa: ARG002 (one per service)
-        """The service as a whole."""
-        return ("",)
 
     def find(self, ring: Ring, at: int, key: str) -> Finding | None:  # noqa: ARG002 (one per service)
         """Counts the window that ends with slots[at]."""
-        newest = ring.slots[at].number
-        unusual, mean = ring.baseline.expect(newest // self._slots)
-        needed = max(self._policy.count, unusual)
         total, since = ring.total(at, self._slots)
+        if total < self._count:
+            return None
+        unusual, mean = ring.baseline.expect(ring.slots[at].number // self._slots)
+        needed = max(self._count, unusual)
         if total < needed:
             return None
-        seconds = self._policy.window_ms / 1000
         usual = f"{mean:.1f} are usual" if mean else "none are usual"
-        return Finding(
-            since=since,
-            needed=needed,
-            confidence=min(0.99, round(1 - needed / (2 * total), 4)),
-            reason=f"{total} errors in {seconds:g} s, {needed} are a burst, {usual}",
-            baseline=round(mean / seconds, 4),
-        )
+        reason = f"{total} errors in {self._seconds:g} s, {needed} are a burst, {usual}"
+        return above(total, needed, since, reason=reason, usual=mean / self._seconds)

@@ -1,60 +1,46 @@
 """P4 degradation: the errors of the last minutes are clearly more than those of the minutes before.
 
 Two windows of five steps each are compared, the newer one ending with the slot. More than
-`factor` x the rate, significantly so (a binomial test of the two counts, widened by the service's
-own dispersion), and not because of one step alone: without its busiest step, and in its two
+`factor` x the rate, and not because of one step alone: without its busiest step, and in its two
 latest, the newer window must still be above `factor`. So a spike is a burst and no degradation,
 and a rise that is over ends.
+
+And significantly so: beyond what the hour before both windows tells (see baseline.py), and hardly
+by chance against the older window alone. Until that hour is known, the binomial test of the two
+counts decides alone.
 """
 
-from collections.abc import Iterable
-from math import sqrt
+from math import ceil, sqrt
 from statistics import NormalDist
-from typing import ClassVar, Literal
+from typing import ClassVar, Final
 
+from faultstream.core.detect.baseline import unusual
 from faultstream.core.detect.memory import STEPS
 from faultstream.core.detect.ring import Finding, Ring
+from faultstream.core.detect.shapes import OfService
 from faultstream.core.policy import DetectorsPolicy
 from faultstream.core.records import PatternKind
 
 _HALF = STEPS // 2
+_HARDLY: Final = 2.0
+"""Standard deviations that the newer count is above the older one's share."""
 
 
-class Degradation:
+class Degradation(OfService):
     """Confidence is 1 - factor / (2 x growth): 0.5 at the threshold, 0.99 at most."""
 
     kind: ClassVar[PatternKind] = "degradation"
-    scope: ClassVar[Literal["group", "service"]] = "service"
-    keeps: ClassVar[Literal["event", "condition"]] = "condition"
     patient: ClassVar[bool] = True
 
     def __init__(self, policy: DetectorsPolicy) -> None:
+        super().__init__(enabled=policy.degradation.enabled)
         self._policy = policy.degradation
         self._step = max(1, policy.degradation.window_ms // _HALF // policy.slot_ms)
         self._step_ms = self._step * policy.slot_ms
         self._quiet_ms = max(policy.quiet_ms, self._step_ms)
         self._history_slots = max(1, policy.burst.window_ms // policy.slot_ms)
-        self._skip = policy.degradation.window_ms // policy.burst.window_ms
+        self._windows = policy.degradation.window_ms / policy.burst.window_ms
         self._far = -NormalDist().inv_cdf(policy.degradation.significance)
-
-    @property
-    def enabled(self) -> bool:
-        """Whether the topology wants it."""
-        return self._policy.enabled
-
-    @property
-    def back_events(self) -> int:
-        """It remembers totals itself."""
-        return 0
-
-    @property
-    def back_ms(self) -> int:
-        """It remembers totals itself."""
-        return 0
-
-    def keys(self, ring: Ring, at: int) -> Iterable[str]:  # noqa: ARG002 (one per service)
-        """The service as a whole."""
-        return ("",)
 
     def find(self, ring: Ring, at: int, key: str) -> Finding | None:  # noqa: ARG002 (one per service)
         """Compares the window that ends with slots[at] to the one before."""
@@ -71,18 +57,14 @@ class Degradation:
         old = steps.between(start - _HALF, start)
         usual = old / _HALF
         bar = self._policy.factor * usual
-        if new <= bar * length or new - old < self._policy.count:
-            return None
         each = [steps.between(step, step + 1) for step in range(start, now + 1)]
         each[-1] += slot.total
         busiest = max(each)
         rest = length - (part if each[-1] == busiest else 1)
-        if new - busiest <= bar * rest or each[-1] + each[-2] <= bar * (1 + part):
+        steady = new - busiest > bar * rest and each[-1] + each[-2] > bar * (1 + part)
+        if new <= bar * length or not steady:
             return None
-        share = length / (length + _HALF)
-        both = new + old
-        spread = ring.baseline.dispersion(slot.number // self._history_slots, self._skip)
-        if new - both * share < self._far * sqrt(both * share * (1 - share) * spread):
+        if not self._significant(ring, slot.number, new, old, length):
             return None
         growth = new / length / max(usual, 1 / _HALF)
         minutes = self._policy.window_ms / 60_000
@@ -96,3 +78,19 @@ class Degradation:
             earlier_ms=start * self._step_ms,
             quiet_ms=self._quiet_ms,
         )
+
+    def _significant(self, ring: Ring, number: int, new: int, old: int, length: float) -> bool:
+        """Whether `new` events in `length` steps are hardly chance, after `old` in the window
+        before and what was usual before that."""
+        share = length / (length + _HALF)
+        both = new + old
+        beyond = new - both * share
+        spread = sqrt(both * share * (1 - share))
+        law = ring.baseline.usual(number // self._history_slots, ceil(2 * self._windows))
+        if law is None:
+            return new - old >= self._policy.count and beyond >= self._far * spread
+        windows = self._windows * length / _HALF
+        mean, variance = law[0] * windows, law[1] * windows
+        if new - min(old, mean) < self._policy.count or beyond < _HARDLY * spread:
+            return False
+        return new >= unusual(mean, variance, self._policy.significance)

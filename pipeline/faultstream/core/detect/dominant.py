@@ -5,51 +5,31 @@ type. Once ten windows were seen, the share must also be more than the type has 
 significantly so, so that a service whose errors are always of one type is not told of.
 """
 
-from collections.abc import Iterable
 from math import sqrt
 from statistics import NormalDist
-from typing import ClassVar, Final, Literal
+from typing import ClassVar, Final
 
 from faultstream.core.detect.memory import types_of
 from faultstream.core.detect.ring import Finding, Ring
+from faultstream.core.detect.shapes import OfService
 from faultstream.core.policy import DetectorsPolicy
 from faultstream.core.records import PatternKind
 
 _HISTORY: Final = 10
 
 
-class Dominant:
+class Dominant(OfService):
     """Confidence is the share, 0.99 at most."""
 
     kind: ClassVar[PatternKind] = "dominant"
-    scope: ClassVar[Literal["group", "service"]] = "service"
-    keeps: ClassVar[Literal["event", "condition"]] = "condition"
     patient: ClassVar[bool] = True
 
     def __init__(self, policy: DetectorsPolicy) -> None:
+        super().__init__(enabled=policy.dominant.enabled)
         self._policy = policy.dominant
         self._share_slots = max(1, policy.dominant.window_ms // 6 // policy.slot_ms)
         self._steps = max(1, policy.dominant.window_ms // policy.slot_ms // self._share_slots)
         self._far = -NormalDist().inv_cdf(policy.dominant.significance)
-
-    @property
-    def enabled(self) -> bool:
-        """Whether the topology wants it."""
-        return self._policy.enabled
-
-    @property
-    def back_events(self) -> int:
-        """It remembers types itself."""
-        return 0
-
-    @property
-    def back_ms(self) -> int:
-        """It remembers types itself."""
-        return 0
-
-    def keys(self, ring: Ring, at: int) -> Iterable[str]:  # noqa: ARG002 (one per service)
-        """The service as a whole."""
-        return ("",)
 
     def find(self, ring: Ring, at: int, key: str) -> Finding | None:  # noqa: ARG002 (one per service)
         """Counts types in the window that ends with slots[at], in sixths of a window."""

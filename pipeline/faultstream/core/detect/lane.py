@@ -69,7 +69,7 @@ class Judge:
     def _settle(self, state: ServiceState, lane: Lane, slot: Slot, out: list[Pattern]) -> None:
         recent = lane.recent
         recent.append(slot)
-        ring = Ring(recent, lane.baseline, lane.memory, self._slot_ms)
+        ring = self._ring(state, lane, recent)
         at = len(recent) - 1
         for detector in self._detectors:
             episodes = lane.episodes.setdefault(detector.kind, {})
@@ -90,6 +90,9 @@ class Judge:
         lane.baseline.add(slot.number // self._burst_slots, slot.total)
         lane.memory.learn(slot, self._sizes)
         self._forget(lane)
+
+    def _ring(self, state: ServiceState, lane: Lane, slots: Sequence[Slot]) -> Ring:
+        return Ring(slots, lane.baseline, lane.memory, self._slot_ms, service=state.service)
 
     def _keys(
         self, detector: Detector, ring: Ring, at: int, episodes: dict[str, Episode]
@@ -203,7 +206,7 @@ class Judge:
     ) -> None:
         """Opens what slots that may still change call for; withdraws what they refute."""
         pending = [lane.pending[number] for number in sorted(lane.pending)]
-        ring = Ring([*lane.recent, *pending], lane.baseline, lane.memory, self._slot_ms)
+        ring = self._ring(state, lane, [*lane.recent, *pending])
         base = len(lane.recent)
         start = self._start(pending, base, lane.dirty_from)
         for detector in self._eager:
@@ -275,7 +278,7 @@ class Judge:
     def _update(self, state: ServiceState, lane: Lane, as_of_ms: int, out: list[Pattern]) -> None:
         """Tells news of open episodes, each at most every `update_ms` of event time."""
         pending = [lane.pending[number] for number in sorted(lane.pending)]
-        ring = Ring([*lane.recent, *pending], lane.baseline, lane.memory, self._slot_ms)
+        ring = self._ring(state, lane, [*lane.recent, *pending])
         soonest = FAR
         for detector in self._detectors:
             for key, told in lane.published.get(detector.kind, {}).items():

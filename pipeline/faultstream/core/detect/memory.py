@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 
 from faultstream.core.detect.baseline import MEMORY
+from faultstream.core.detect.followers import Followers, Occurrence, Progress
 from faultstream.core.policy import DetectorsPolicy
 from faultstream.core.tally import FOLDED, Cell, Slot, newer
 
@@ -59,7 +60,8 @@ class Share(msgspec.Struct, array_like=True):
 
 class Trace(msgspec.Struct, array_like=True):
     """One fingerprint: how often it came, and when. `gaps` are the slots between the beginnings
-    of its latest occurrences, of which `start` is the last; `release` the newest it came in."""
+    of its latest occurrences, of which `start` is the last; `release` the newest it came in;
+    `begun` how often it began to come, as followers.py means it."""
 
     first_ms: int
     last_ms: int
@@ -67,12 +69,14 @@ class Trace(msgspec.Struct, array_like=True):
     start: int
     gaps: list[int]
     release: str = ""
+    begun: int = 1
 
 
 class Memory(msgspec.Struct, array_like=True):
     """See the module. `since_ms` is the service's first event, `newest` the last settled slot,
     `sights` the times of the latest first sights, `total` all events, `usual` long-run events by
-    type."""
+    type, `followers` and `progress` what sequences are found from, `release` the newest one and
+    `released_ms` when it first showed (0: it was there from the start)."""
 
     since_ms: int = 0
     newest: int = 0
@@ -83,6 +87,10 @@ class Memory(msgspec.Struct, array_like=True):
     traces: dict[str, Trace] = {}
     sights: list[int] = []
     total: int = 0
+    followers: Followers = msgspec.field(default_factory=Followers)
+    progress: Progress = msgspec.field(default_factory=Progress)
+    release: str = ""
+    released_ms: int = 0
 
     def learn(self, slot: Slot, sizes: "Sizes") -> None:
         """Takes a settled slot in, with its cells."""
@@ -90,12 +98,20 @@ class Memory(msgspec.Struct, array_like=True):
             self.since_ms = slot.first_ms
             self.shares, self.usual, self.usual_steps = [], {}, 0
             self.traces, self.sights, self.total = {}, [], 0
+            self.followers, self.progress = Followers(), Progress()
+            self.release, self.released_ms = "", 0
         self.newest = slot.number
         self.total += slot.total
         self.steps.learn(slot.number // sizes.step_slots, slot.total)
         self._share(slot, sizes)
+        for one in self.beginning(slot, sizes.follow_ms):
+            self.followers.learn(one, sizes.follow_ms)
+        self.progress.learn(slot, sizes.declared)
         for key, cell in slot.cells.items():
             self._trace(key, cell, slot.number, sizes)
+            if cell.release != self.release and newer(self.release, cell.release) == cell.release:
+                self.released_ms = cell.first_ms if self.release else 0
+                self.release = cell.release
         if len(self.sights) > sizes.max_sights:
             self.sights = sorted(self.sights)[-sizes.max_sights :]
         if len(self.traces) > sizes.max_traces:
@@ -106,8 +122,30 @@ class Memory(msgspec.Struct, array_like=True):
         quiet = number - self.newest
         return quiet > sizes.short_slots and quiet > self.reach(sizes)
 
+    def beginning(self, slot: Slot, apart_ms: int) -> list[Occurrence]:
+        """The fingerprints that begin to come in the slot, in order of time."""
+        new = []
+        for key, cell in slot.cells.items():
+            trace = self.traces.get(key)
+            if trace is not None and cell.first_ms - trace.last_ms < apart_ms:
+                continue
+            if not key.startswith(FOLDED):
+                name, event_id = cell.group.error_type, cell.evidence[0][1]
+                new.append(Occurrence(cell.first_ms, key, name, event_id))
+        return sorted(new, key=lambda one: (one.time_ms, one.key)) if len(new) > 1 else new
+
+    def restarting(self, cell: Cell, sizes: "Sizes") -> bool:
+        """Whether a new release goes out, with which instances restart one after the other."""
+        release = cell.release
+        if release and self.release and release != self.release:
+            return newer(self.release, release) == release
+        return bool(self.released_ms) and cell.first_ms - self.released_ms < sizes.restart_ms
+
     def reach(self, sizes: "Sizes") -> int:
-        """For how many slots of silence the memory lasts: long if something could come back."""
+        """For how many slots of silence the memory lasts: long if something could come back, or
+        enough is known to tell the next errors from the usual ones."""
+        if self.total >= sizes.enough:
+            return sizes.long_slots
         if any(one.count >= sizes.worth for one in self.traces.values()):
             return sizes.long_slots
         return sizes.short_slots
@@ -157,6 +195,8 @@ class Memory(msgspec.Struct, array_like=True):
             trace.gaps.append(number - trace.start)
             del trace.gaps[:-GAPS]
             trace.start = number
+        if cell.first_ms - trace.last_ms >= sizes.follow_ms:
+            trace.begun += 1
         trace.last_ms = max(trace.last_ms, cell.last_ms)
         trace.count += cell.count
         if cell.release != trace.release:
@@ -172,8 +212,9 @@ class Memory(msgspec.Struct, array_like=True):
 class Sizes:
     """The lengths in slots that a policy asks for."""
 
-    __slots__ = ("apart_ms", "learn_ms", "long_slots", "max_sights", "max_traces", "share_slots",
-                 "share_steps", "short_slots", "step_slots", "worth")  # fmt: skip
+    __slots__ = ("apart_ms", "declared", "enough", "follow_ms", "learn_ms", "long_slots",
+                 "max_sights", "max_traces", "restart_ms", "share_slots", "share_steps",
+                 "short_slots", "step_slots", "worth")  # fmt: skip
 
     def __init__(self, policy: DetectorsPolicy) -> None:
         slot = policy.slot_ms
@@ -185,7 +226,11 @@ class Sizes:
         self.max_sights = policy.novel.usual + 1
         self.learn_ms = policy.novel.learn_ms
         self.apart_ms = policy.periodic.min_period_ms // 2
+        self.follow_ms = policy.sequence.window_ms
+        self.declared = policy.sequence.declared if policy.sequence.enabled else ()
         self.worth = policy.regression.count
+        self.restart_ms = policy.restart_ms
+        self.enough = policy.recurring.count
         self.short_slots = max(
             policy.recurring.within_ms // slot, (MEMORY + _SKIP_WINDOWS) * burst_slots
         )

@@ -7,39 +7,24 @@ must, and of every two more one may be out, so that a missed run does not hide t
 
 from collections.abc import Iterator
 from statistics import median
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from faultstream.core.detect.ring import Finding, Ring
+from faultstream.core.detect.shapes import OfGroup
 from faultstream.core.policy import DetectorsPolicy
 from faultstream.core.records import PatternKind
 
 
-class Periodic:
+class Periodic(OfGroup):
     """Confidence is the share of gaps that fit, times 0.95."""
 
     kind: ClassVar[PatternKind] = "periodic"
-    scope: ClassVar[Literal["group", "service"]] = "group"
-    keeps: ClassVar[Literal["event", "condition"]] = "event"
     patient: ClassVar[bool] = True
 
     def __init__(self, policy: DetectorsPolicy) -> None:
+        super().__init__(enabled=policy.periodic.enabled)
         self._policy = policy.periodic
         self._slot_ms = policy.slot_ms
-
-    @property
-    def enabled(self) -> bool:
-        """Whether the topology wants it."""
-        return self._policy.enabled
-
-    @property
-    def back_events(self) -> int:
-        """It remembers gaps itself."""
-        return 0
-
-    @property
-    def back_ms(self) -> int:
-        """It needs no totals."""
-        return 0
 
     def keys(self, ring: Ring, at: int) -> Iterator[str]:
         """Those with enough gaps."""

@@ -4,126 +4,141 @@ Order inside a slot is not known. Where the last `among` events end within an ol
 slot's events of the group are taken first; where the newest slot alone holds more than `among`
 events, the group must have the same share of it. Events older than `within_ms` are not "last".
 
-Once the service has had `history` events, that many must also be unlikely under the share of the
-service's events that the group usually has, or under its usual rate: a group that always recurs is
-no news.
+A fingerprint that always recurs is no news. Once the service was known for `learn_ms` before the
+first of them, so many in so short a time must also be unlikely under what is known of the
+fingerprint from before: its own events over the service's life, its share of the service's usual
+rate, and (from `history` events on) its share of the service's events. While a release goes out it
+takes twice the count. What has become usual ends.
 """
 
-from collections.abc import Iterable
-from math import comb, erfc, exp, sqrt
-from typing import ClassVar, Final, Literal
+from typing import ClassVar, Final
 
+import msgspec
+
+from faultstream.core.detect.chance import binomial_tail, events_tail
 from faultstream.core.detect.memory import Sizes
 from faultstream.core.detect.ring import Finding, Ring
+from faultstream.core.detect.shapes import OfGroup
 from faultstream.core.policy import DetectorsPolicy
 from faultstream.core.records import PatternKind
-from faultstream.core.tally import Slot
 
-_EXACT: Final = 200
+_UNEVEN: Final = 1.5
+"""Rates are taken for this much higher than they were: errors come in clumps."""
+_LIKELY: Final = 0.01
+"""A share that is more likely than this under the usual one is the usual one."""
+_ONGOING: Final = 0.01
+"""The same for what is still unusual in an episode that is open."""
+_RESTART: Final = 2
+_QUIET_GAPS: Final = 3
+_QUIET_MOST: Final = 10
 
 
-class Recurring:
+class Recurring(OfGroup):
     """Confidence is min(cap, n / among)."""
 
     kind: ClassVar[PatternKind] = "recurring"
-    scope: ClassVar[Literal["group", "service"]] = "group"
-    keeps: ClassVar[Literal["event", "condition"]] = "event"
-    patient: ClassVar[bool] = False
 
     def __init__(self, policy: DetectorsPolicy) -> None:
+        super().__init__(enabled=policy.recurring.enabled, back_events=policy.recurring.among)
         self._policy = policy.recurring
         self._sizes = Sizes(policy)
         self._within = policy.recurring.within_ms // policy.slot_ms
-
-    @property
-    def enabled(self) -> bool:
-        """Whether the topology wants it."""
-        return self._policy.enabled
-
-    @property
-    def back_events(self) -> int:
-        """It looks at the groups of this many events."""
-        return self._policy.among
-
-    @property
-    def back_ms(self) -> int:
-        """It needs no totals."""
-        return 0
-
-    def keys(self, ring: Ring, at: int) -> Iterable[str]:
-        """Every group in the slot."""
-        return ring.slots[at].cells
+        self._window_slots = max(1, policy.burst.window_ms // policy.slot_ms)
+        self._window_ms = self._window_slots * policy.slot_ms
+        self._quiet_ms = policy.quiet_ms
 
     def find(self, ring: Ring, at: int, key: str) -> Finding | None:
         """Counts `key` among the last events up to and with slots[at]."""
         among, needed = self._policy.among, self._policy.count
         newest = ring.slots[at]
-        mine, seen, since = newest.count(key), newest.total, newest.number
-        if seen > among:
-            if mine < needed or mine * among < needed * seen:
-                return None
-            share = mine / seen
-        else:
-            oldest = newest.number - self._within
-            while seen < among and at > 0:
-                at -= 1
-                slot = ring.slots[at]
-                if slot.number < oldest:
-                    break
-                found = slot.count(key)
-                if found:
-                    mine += min(found, among - seen)
-                    since = slot.number
-                seen += slot.total
-            if mine < needed:
-                return None
-            share = mine / among
-        if not self._unusual(ring, newest, key, mine, seen, since):
+        known = None
+        if ring.memory.restarting(newest.cells[key], self._sizes):
+            needed *= _RESTART
+        if newest.count(key) >= needed or newest.total <= among:
+            known = self._count(ring, at, key)
+        if known is None or known.mine < needed:
             return None
-        last = min(seen, among) if newest.total <= among else seen
+        if newest.total > among and known.mine * among < needed * known.seen:
+            return None
+        if not known.new and self._usual(known, ring, newest.number, self._bar(known)):
+            return None
+        share = known.mine / (known.seen if newest.total > among else among)
+        last = known.seen if newest.total > among else min(known.seen, among)
+        gap_ms = (newest.number - known.since + 1) * ring.slot_ms // known.mine
         return Finding(
-            since=since,
+            since=known.since,
             needed=needed,
             confidence=min(self._policy.confidence_cap, round(share, 4)),
-            reason=f"{mine} of the last {last} errors of the service are this one",
+            reason=f"{known.mine} of the last {last} errors of the service are this one",
+            quiet_ms=min(max(self._quiet_ms, _QUIET_GAPS * gap_ms), _QUIET_MOST * self._quiet_ms),
         )
 
-    def _unusual(  # noqa: PLR0917 (what `find` has counted)
-        self, ring: Ring, newest: Slot, key: str, mine: int, seen: int, since: int
-    ) -> bool:
-        """Whether so many are more than the fingerprint's usual share or usual rate explains."""
+    def lasts(self, ring: Ring, at: int, key: str) -> bool:
+        """Until what comes is no more than usual."""
+        known = self._count(ring, at, key)
+        return known.new or not self._usual(known, ring, ring.slots[at].number, _ONGOING)
+
+    def _bar(self, known: "_Counted") -> float:
+        """The more often a fingerprint came, the more often it was asked about."""
+        return self._policy.significance / (known.mine_before + known.mine)
+
+    def _count(self, ring: Ring, at: int, key: str) -> "_Counted":
+        """The last events of the service, and what was known before them."""
+        among, settled = self._policy.among, ring.memory.newest
+        newest = ring.slots[at]
+        mine, seen, since = newest.count(key), newest.total, newest.number
+        mine_known = seen_known = 0
+        oldest = newest.number - self._within
+        while seen < among and at > 0:
+            at -= 1
+            slot = ring.slots[at]
+            if slot.number < oldest:
+                break
+            found = slot.count(key)
+            if found:
+                mine += min(found, among - seen)
+                since = slot.number
+            seen += slot.total
+            if slot.number <= settled:
+                mine_known += found
+                seen_known += slot.total
         memory = ring.memory
-        if memory.total < self._policy.history or memory.silent(newest.number, self._sizes):
-            return True
         trace = memory.traces.get(key)
-        if trace is None:
+        mine_before = max(0, (0 if trace is None else trace.count) - mine_known)
+        for_ms = max(0, since * ring.slot_ms - memory.since_ms) if memory.since_ms else 0
+        return _Counted(
+            mine=mine,
+            seen=seen,
+            since=since,
+            mine_before=mine_before,
+            seen_before=max(mine_before, memory.total - seen_known),
+            for_ms=for_ms,
+            new=for_ms < self._policy.learn_ms or memory.silent(newest.number, self._sizes),
+        )
+
+    def _usual(self, known: "_Counted", ring: Ring, number: int, bar: float) -> bool:
+        """Whether so many are what is usual for the fingerprint: no less likely than `bar`."""
+        share = (known.mine_before + 0.5) / (known.seen_before + 1)
+        if known.seen_before >= self._policy.history and (
+            binomial_tail(known.mine, max(known.seen, known.mine), share) > _LIKELY
+        ):
             return True
-        share = trace.count / memory.total
-        if binomial_tail(mine, max(seen, mine), share) < self._policy.significance:
-            return True
-        known_ms = max(1, memory.newest * ring.slot_ms - memory.since_ms)
-        expected = trace.count / known_ms * (newest.number - since + 1) * ring.slot_ms
-        return poisson_tail(mine, expected) < self._policy.significance
+        _, mean = ring.baseline.expect(number // self._window_slots)
+        expected = known.mine_before * self._window_ms / known.for_ms
+        faster = max(1.0, share * mean / expected) if expected else 1.0
+        span_ms = (number - known.since + 1) * ring.slot_ms
+        length = span_ms * _UNEVEN * faster / known.for_ms
+        return events_tail(known.mine - 1, known.mine_before, length) >= bar
 
 
-def binomial_tail(least: int, among: int, share: float) -> float:
-    """P(X >= least) of `among` trials; beyond 200 trials by the normal law."""
-    if share >= 1.0:
-        return 1.0
-    if among > _EXACT:
-        spread = sqrt(among * share * (1 - share)) or 1.0
-        return 0.5 * erfc((least - 0.5 - among * share) / spread / sqrt(2))
-    return sum(
-        comb(among, k) * share**k * (1 - share) ** (among - k) for k in range(least, among + 1)
-    )
+class _Counted(msgspec.Struct):
+    """`mine` of a fingerprint among the last `seen` events, from slot `since` on; `mine_before`
+    among `seen_before` came in the `for_ms` before. `new`: too little is known of the service."""
 
-
-def poisson_tail(least: int, mean: float) -> float:
-    """P(X >= least); beyond 200 by the normal law."""
-    if least > _EXACT:
-        return 0.5 * erfc((least - 0.5 - mean) / sqrt(2 * max(mean, 1e-9)))
-    term, below = exp(-mean), 0.0
-    for k in range(least):
-        below += term
-        term *= mean / (k + 1)
-    return max(0.0, 1.0 - below)
+    mine: int
+    seen: int
+    since: int
+    mine_before: int
+    seen_before: int
+    for_ms: int
+    new: bool

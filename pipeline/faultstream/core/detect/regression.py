@@ -11,40 +11,25 @@ that was not updated, not a regression.
 
 from collections.abc import Iterator
 from math import log, log1p
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from faultstream.core.detect.ring import Finding, Ring
+from faultstream.core.detect.shapes import OfGroup
 from faultstream.core.policy import DetectorsPolicy
 from faultstream.core.records import PatternKind
 from faultstream.core.tally import newer
 
 
-class Regression:
+class Regression(OfGroup):
     """Confidence is 0.9, with a newer release than before 0.95."""
 
     kind: ClassVar[PatternKind] = "regression"
-    scope: ClassVar[Literal["group", "service"]] = "group"
-    keeps: ClassVar[Literal["event", "condition"]] = "event"
     patient: ClassVar[bool] = True
 
     def __init__(self, policy: DetectorsPolicy) -> None:
+        super().__init__(enabled=policy.regression.enabled)
         self._policy = policy.regression
         self._rare = -log(policy.regression.significance)
-
-    @property
-    def enabled(self) -> bool:
-        """Whether the topology wants it."""
-        return self._policy.enabled
-
-    @property
-    def back_events(self) -> int:
-        """It remembers fingerprints itself."""
-        return 0
-
-    @property
-    def back_ms(self) -> int:
-        """It needs no totals."""
-        return 0
 
     def keys(self, ring: Ring, at: int) -> Iterator[str]:
         """Those that were away for long enough."""

@@ -13,8 +13,8 @@ import msgspec
 from faultstream.core.detect.baseline import Baseline
 from faultstream.core.detect.memory import Memory
 from faultstream.core.policy import DetectorsPolicy
-from faultstream.core.records import PatternKind
-from faultstream.core.tally import Slot
+from faultstream.core.records import Edge, PatternKind
+from faultstream.core.tally import Evidence, Slot
 
 
 class Ring:
@@ -23,15 +23,22 @@ class Ring:
     For a patient detector `memory` holds exactly the slots before the one it is asked about.
     """
 
-    __slots__ = ("_totals", "baseline", "memory", "slot_ms", "slots")
+    __slots__ = ("_totals", "baseline", "memory", "service", "slot_ms", "slots")
 
     def __init__(
-        self, slots: Sequence[Slot], baseline: Baseline, memory: Memory, slot_ms: int
+        self,
+        slots: Sequence[Slot],
+        baseline: Baseline,
+        memory: Memory,
+        slot_ms: int,
+        *,
+        service: str = "",
     ) -> None:
         self.slots = slots
         self.baseline = baseline
         self.memory = memory
         self.slot_ms = slot_ms
+        self.service = service
         self._totals: dict[tuple[int, int], tuple[int, int]] = {}
 
     def total(self, at: int, length: int) -> tuple[int, int]:
@@ -58,8 +65,8 @@ class Finding(msgspec.Struct, frozen=True):
 
     `since` is the number of the earliest slot that counts towards it; `needed` how many events
     from there on completed it; `baseline` what is usual, in events a second. `earlier` events,
-    the first at `earlier_ms`, belong to it from before `since`. An episode closes after
-    `quiet_ms` without the condition; 0: after the quiet of the policy.
+    the first at `earlier_ms`, belong to it from before `since`, among them those in `evidence`.
+    An episode closes after `quiet_ms` without the condition; 0: after the quiet of the policy.
     """
 
     since: int
@@ -70,20 +77,21 @@ class Finding(msgspec.Struct, frozen=True):
     earlier: int = 0
     earlier_ms: int = 0
     quiet_ms: int = 0
+    edges: tuple[Edge, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
 
 
 class Detector(Protocol):
     """One kind of pattern: a pure function over the ring.
 
     scope `group`: asked per group in a slot, key = its fingerprint; `service`: key is ''.
-    keeps `event`: an open episode lasts while events of its key come; `condition`: while the
-    condition holds. A patient one is asked about settled slots only, once per slot: about the
-    keys it names and those with an open episode.
+    An open episode lasts while the condition holds, or `lasts` says so. A patient one is asked
+    about settled slots only, once per slot: about the keys it names and those with an open
+    episode.
     """
 
     kind: ClassVar[PatternKind]
     scope: ClassVar[Literal["group", "service"]]
-    keeps: ClassVar[Literal["event", "condition"]]
     patient: ClassVar[bool]
 
     def __init__(self, policy: DetectorsPolicy) -> None: ...
@@ -109,4 +117,8 @@ class Detector(Protocol):
 
     def find(self, ring: Ring, at: int, key: str) -> Finding | None:
         """Whether the condition holds at `ring.slots[at]` for `key`."""
+        ...
+
+    def lasts(self, ring: Ring, at: int, key: str) -> bool:
+        """Whether the events of `ring.slots[at]` continue an episode without the condition."""
         ...

@@ -23,7 +23,9 @@ from faultstream.core.detect.periodic import Periodic
 from faultstream.core.detect.recurring import Recurring
 from faultstream.core.detect.regression import Regression
 from faultstream.core.detect.ring import Detector
-from faultstream.core.detect.state import NEVER, Lane, ServiceState, load, save
+from faultstream.core.detect.saving import load, save
+from faultstream.core.detect.sequence import Sequence
+from faultstream.core.detect.state import NEVER, Lane, ServiceState
 from faultstream.core.event import ErrorEvent
 from faultstream.core.group import Group
 from faultstream.core.policy import Topology
@@ -40,6 +42,7 @@ DETECTORS: Final[tuple[type[Detector], ...]] = (
     Novel,
     Regression,
     Periodic,
+    Sequence,
 )
 """Every detector there is; one file and one line here make a new one."""
 

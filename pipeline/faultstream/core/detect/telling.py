@@ -131,6 +131,7 @@ class Telling:
             baseline=episode.baseline,
             confidence=episode.confidence,
             affected=Affected((state.service,), (layer,) if layer else ()),
+            edges=list(episode.edges),
             root=state.service,
             evidence=[one[1] for one in episode.evidence],
             traces=sorted({one[3] for one in episode.evidence if one[3]}),
