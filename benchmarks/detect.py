@@ -96,6 +96,10 @@ class Contestant:
         pattern = r'faultstream_records_total\{.*outcome="(?:tallied|late)".*\} ([0-9.e+]+)'
         return sum(int(float(value)) for value in re.findall(pattern, text))
 
+    def ready(self) -> bool:
+        """Whether a worker says that it is."""
+        return self._get("/-/ready") is not None
+
     def _get(self, path: str) -> str | None:
         try:
             url = f"http://127.0.0.1:{self._port}{path}"

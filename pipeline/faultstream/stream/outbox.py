@@ -17,7 +17,8 @@ from faultstream.ops import log
 from faultstream.ops.health import Health
 from faultstream.stream.stage import Header, Rows
 
-LINGER_MS: Final = 2
+LINGER_MS: Final = 0
+"""A lone command must not wait; what comes while a request is under way makes batches anyway."""
 BATCH_BYTES: Final = 512 * 1024
 REQUEST_TIMEOUT_MS: Final = 30_000
 RETRY_S: Final = 0.5

@@ -33,6 +33,11 @@ STOP_S: Final = 12.0
 is delivered again."""
 FAILED_STOP_S: Final = 5.0
 EMBEDDED_CLUSTER: Final = "tansu_cluster"
+URGENT: Final = frozenset({"detect", "respond"})
+"""Workers that stand between an error and its command."""
+QUICK_FETCH_MS: Final = 10
+"""Of urgent workers at the embedded broker, which looks for new records only twice in the time
+that a fetch may wait. Apache Kafka answers at once, so the usual wait costs no time there."""
 _HEADER_BYTES: Final = 128 * 1024
 
 _log = log.get(__name__)
@@ -95,7 +100,7 @@ async def _work(
     if not await _first(ready, stop):
         return 0
     stage = await make(health)
-    session_s = await _prepare(stage, topology, brokers)
+    embedded = await _prepare(stage, topology, brokers)
     health.well("broker")
     async with AsyncExitStack() as stack:
         largest = max(topic.max_message_bytes for topic in topology.topics.values())
@@ -109,8 +114,15 @@ async def _work(
             await controls.start()
             _background(stack, asyncio.ensure_future(controls.run()))
         app, loop = build_app(
-            stage, topology, brokers, outbox=outbox, health=health, session_s=session_s
+            stage,
+            topology,
+            brokers,
+            outbox=outbox,
+            health=health,
+            session_s=QUICK_SESSION_S if embedded else SESSION_S,
         )
+        if embedded and stage.name in URGENT:
+            app.reading.fetch_wait_ms = QUICK_FETCH_MS
         watchdog = _watchdog(app, stage, brokers, health)
         _background(stack, asyncio.ensure_future(watchdog.run(loop.fail)))
         return await _serve(app, loop, stage, health, stop)
@@ -152,8 +164,8 @@ async def _serve(app: App, loop: Loop, stage: Stage, health: Health, stop: async
     return 0 if failed is None and loop.failure is None else 1
 
 
-async def _prepare(stage: Stage, topology: Topology, brokers: str) -> float:
-    """Check the topics, create the changelog; the session timeout for this kind of broker."""
+async def _prepare(stage: Stage, topology: Topology, brokers: str) -> bool:
+    """Check the topics, create the changelog; whether the broker is the embedded one."""
     own = changelog(topology, stage)
     names = {topic.name for topic in own}
     found, cluster = await asyncio.gather(
@@ -164,7 +176,7 @@ async def _prepare(stage: Stage, topology: Topology, brokers: str) -> float:
         raise WrongTopicsError("\n".join(str(difference) for difference in wrong))
     if found:
         await topics.create(brokers, topology, own)
-    return QUICK_SESSION_S if cluster == EMBEDDED_CLUSTER else SESSION_S
+    return cluster == EMBEDDED_CLUSTER
 
 
 async def _cluster(brokers: str) -> str:
