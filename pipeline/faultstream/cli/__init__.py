@@ -28,6 +28,9 @@ COMMANDS: Final[dict[str, dict[str, str]]] = {
     "Operate": {
         "incidents": "List what is open, or was.",
         "show": "Show one incident: why, what was done, what came of it, who was told.",
+        "approve": "Let the strategy be commanded that waits for approval.",
+        "cancel": "End the recovery that is under way; a person takes over.",
+        "resolve": "Say that an incident is over.",
         "topology": "Create the Kafka topics, or say what differs.",
         "worker": "Run one worker: detect, respond, record or notify.",
         "executor": "Carry commands out by webhooks and local programs.",

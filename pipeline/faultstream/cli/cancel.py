@@ -1,0 +1,38 @@
+"""`faultstream cancel`: end what is under way, and let a person take over."""
+
+import asyncio
+
+import click
+
+from faultstream.cli import wishing
+from faultstream.core.controls import Cancel
+
+
+@click.command("cancel")
+@click.argument("incident_id", metavar="ID")
+@click.option("--rollback", is_flag=True, help="Take back what was done, too.")
+@wishing.asking
+def command(
+    incident_id: str,
+    *,
+    one: wishing.Asked,
+    rollback: bool,
+) -> None:
+    """End the recovery that is under way in an incident; a person takes over.
+
+    ID is the beginning of the incident's id, or of one of its commands'. What executors are at
+    they finish, but nothing more is commanded.
+
+    \b
+    Example:  faultstream cancel 03a54aeb --reason "I restart it by hand"
+    """
+    asyncio.run(_cancel(one, incident_id, rollback=rollback))
+
+
+async def _cancel(one: wishing.Asked, prefix: str, *, rollback: bool) -> None:
+    before = await wishing.meant(one, prefix)
+    wishing.must_be_open(before)
+    wish = Cancel(incident_id=before.incident_id, rollback=rollback)
+    control = wishing.wished(one, wish, before.environment)
+    answer = await wishing.carried(one, control, wishing.changed(before, one.by))
+    wishing.told(one, answer, before)

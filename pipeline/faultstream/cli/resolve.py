@@ -1,0 +1,34 @@
+"""`faultstream resolve`: say that an incident is over."""
+
+import asyncio
+
+import click
+
+from faultstream.cli import wishing
+from faultstream.core.controls import Resolve
+
+
+@click.command("resolve")
+@click.argument("incident_id", metavar="ID")
+@wishing.asking
+def command(
+    incident_id: str,
+    *,
+    one: wishing.Asked,
+) -> None:
+    """Say that an incident is over: recovery ends, and those who were told are told so.
+
+    ID is the beginning of the incident's id. When its errors grow again a new one is opened.
+
+    \b
+    Example:  faultstream resolve 03a54aeb --reason "rolled back by hand"
+    """
+    asyncio.run(_resolve(one, incident_id))
+
+
+async def _resolve(one: wishing.Asked, prefix: str) -> None:
+    before = await wishing.meant(one, prefix)
+    wishing.must_be_open(before)
+    control = wishing.wished(one, Resolve(incident_id=before.incident_id), before.environment)
+    answer = await wishing.carried(one, control, wishing.changed(before, one.by))
+    wishing.told(one, answer, before)

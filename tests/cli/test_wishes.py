@@ -1,0 +1,154 @@
+"""`faultstream approve`, `cancel` and `resolve` against respond on a real broker."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from click.testing import CliRunner, Result
+
+from faultstream import wire
+from faultstream.cli import main
+from faultstream.config.topology import load
+from faultstream.core.policy import Topology
+from faultstream.core.records import Control, Incident, Pattern
+from faultstream.ops import clock
+from faultstream.transport import topics
+from faultstream.transport.identity import LOG_ID_KEY
+from faultstream.transport.scan import scan
+from tests.cli.responder import Responder
+from tests.conftest import prefixed
+
+Call = Callable[..., Result]
+
+
+@pytest.fixture
+def topology(prefix: str) -> Topology:
+    return prefixed(load(None), prefix)
+
+
+@pytest.fixture
+def call(embedded_broker: str, topology: Topology, tmp_path: Path) -> Call:
+    """Calls a command with this test's topics on the embedded broker."""
+    given = yaml.safe_load(Path("topology.yaml").read_text())
+    for role, policy in topology.topics.items():
+        given["topics"][role]["name"] = policy.name
+    file = tmp_path / "topology.yaml"
+    file.write_text(yaml.safe_dump(given))
+
+    def run(*arguments: str) -> Result:
+        place = ["--brokers", embedded_broker, "--topology", str(file)]
+        return CliRunner().invoke(main, [*arguments, *place])
+
+    return run
+
+
+def pattern(service: str, layer: str, **more: Any) -> Pattern:
+    """An open burst of a service, as detect would tell it now."""
+    now = clock.now_ms()
+    fields: dict[str, Any] = {
+        "pattern_id": f"p-{service}", "revision": 1, "kind": "burst", "state": "open",
+        "environment": "production", "service": service, "layer": layer,
+        "fingerprint": f"f00d-{service}", "error_type": "psycopg.OperationalError",
+        "category": "database", "severity": "high", "first_at_ms": now - 2_000,
+        "last_at_ms": now, "detected_at_ms": now, "count": 40, "rate": 8.0, "confidence": 0.9,
+        "reason": "40 errors in 60 s",
+    }  # fmt: skip
+    return Pattern(**(fields | more))
+
+
+def read(broker: str, topology: Topology) -> list[Incident]:
+    """Every revision of every incident on the topic."""
+
+    async def go() -> list[Incident]:
+        starts = dict.fromkeys(range(topology.topics["incidents"].partitions), 0)
+        found = scan(broker, topology.topic("incidents"), starts)
+        return [wire.decode(Incident, record.value) async for record in found]
+
+    return asyncio.run(go())
+
+
+def test_approve_then_cancel_then_resolve(
+    call: Call, embedded_broker: str, topology: Topology
+) -> None:
+    """In a manual layer the first strategy waits; approved it is commanded; cancelled a person has
+    it; resolved it is over, and then every wish is refused."""
+    with Responder(embedded_broker, topology, [pattern("ledger", "core")]):
+        (waiting, *_) = [each for each in read(embedded_broker, topology) if each.reason]
+        short = waiting.incident_id[:8]
+        assert "waits for approval" in read(embedded_broker, topology)[-1].reason
+        approved = call("approve", short, "--by", "kim", "--reason", "it is safe")
+        assert approved.exit_code == 0, approved.output
+        head, command = approved.stdout.splitlines()
+        assert head.startswith(f"{waiting.incident_id} ledger recovering: ")
+        assert command.endswith(" pool_increase: pending")
+        again = call("approve", short)
+        assert again.exit_code == 1
+        assert again.output.startswith("nothing waits for approval: ")
+        command_id = command.split()[1]
+        cancelled = call("cancel", command_id[:13], "--by", "kim", "--reason", "by hand")
+        assert cancelled.stdout.splitlines()[0].endswith(
+            "ledger escalated: cancelled by kim: by hand"
+        )
+        resolved = call("resolve", short, "--by", "kim")
+        assert resolved.stdout.splitlines()[0].endswith("ledger closed: closed by kim")
+        for wish in ("approve", "cancel", "resolve"):
+            over = call(wish, short)
+            assert over.exit_code == 1
+            assert over.output.startswith(f"it is over: {waiting.incident_id} ledger closed")
+
+
+def test_unknown_and_unclear_incidents(
+    call: Call, embedded_broker: str, topology: Topology, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """1 and where to look; 2 and which ones are meant. Nothing is published then."""
+    bursts = [pattern(f"s{number}", "core") for number in range(17)]
+    with Responder(embedded_broker, topology, bursts):
+        known = {each.incident_id for each in read(embedded_broker, topology)}
+        assert len(known) == 17  # so two of them begin with the same digit
+        first = next(x for x in "0123456789abcdef" if sum(i[0] == x for i in known) > 1)
+        unclear = call("resolve", first)
+        assert unclear.exit_code == 2
+        assert f"incidents begin with {first!r}:\n  {first}" in unclear.output
+        unknown = call("cancel", "zz")
+        assert unknown.exit_code == 1
+        assert unknown.output == (
+            "no incident 'zz' is known; `faultstream incidents --all` lists them\n"
+        )
+        assert call("resolve", "").exit_code == 2
+        assert controls(embedded_broker, topology) == []
+
+
+def controls(broker: str, topology: Topology) -> list[Control]:
+    """What stands on the control topic."""
+
+    async def go() -> list[Control]:
+        found = scan(broker, topology.topic("control"), {0: 0})
+        records = [record async for record in found if record.key != LOG_ID_KEY]
+        return [wire.decode(Control, record.value) for record in records]
+
+    return asyncio.run(go())
+
+
+def test_nobody_answers(call: Call, embedded_broker: str, topology: Topology) -> None:
+    """Without a respond worker: 1 and what may be wrong; with --no-wait 0. The wish is published
+    both times."""
+    with Responder(embedded_broker, topology, [pattern("ledger", "core")]):
+        (one, *_) = {each.incident_id for each in read(embedded_broker, topology)}
+    silent = call("resolve", one, "--wait", "1s", "--by", "kim", "--reason", "r")
+    assert silent.exit_code == 1
+    assert silent.output.startswith("published, but no answer within 1 s: does ")
+    quick = call("cancel", one, "--no-wait", "--rollback")
+    assert (quick.exit_code, quick.output) == (0, "published; not waited for\n")
+    resolve, cancel = controls(embedded_broker, topology)
+    assert (resolve.kind, resolve.by, resolve.reason) == ("resolve", "kim", "r")
+    assert (resolve.environment, resolve.parameters) == ("production", {"incident_id": one})
+    assert cancel.parameters == {"incident_id": one, "rollback": True}
+
+
+def test_topics_are_needed(call: Call, embedded_broker: str, topology: Topology) -> None:
+    """Where nothing happened yet no incident is known."""
+    asyncio.run(topics.create(embedded_broker, topology))
+    assert call("resolve", "a").exit_code == 1
