@@ -37,7 +37,7 @@ TOPOLOGY = making.topology(
 LAYERS = {name: one.layer for name, one in TOPOLOGY.services.items()}
 CATEGORIES = ("network", "database", "timeout", "validation", "")
 STATUSES: tuple[ResultStatus, ...] = (
-    "success", "partial", "failed", "not_attempted", "rejected", "expired",
+    "in_progress", "success", "partial", "failed", "not_attempted", "rejected", "expired",
 )  # fmt: skip
 
 
@@ -56,7 +56,8 @@ class Responding(RuleBasedStateMachine):
         self.patterns: dict[str, Pattern] = {}
         self.commands: list[RecoveryCommand] = []
         self.last: dict[str, Incident] = {}
-        self.sent: dict[str, list[int]] = defaultdict(list)
+        self.sent: dict[str, list[RecoveryCommand]] = defaultdict(list)
+        self.answered: dict[str, dict[str, str]] = {}
         self.own: dict[str, int] = {}
         self.results = 0
         self.before = 0
@@ -91,9 +92,13 @@ class Responding(RuleBasedStateMachine):
     def check_command(self, x: RecoveryCommand) -> None:
         """Never more than max_attempts per target and window, never while paused, ids unique."""
         guards = TOPOLOGY.guards
-        times = self.sent[x.target.service]
-        times.append(self.now)
-        recent = [at for at in times if at > self.now - guards.attempts_window_ms]
+        sent = self.sent[x.target.service]
+        sent.append(x)
+        recent = [
+            one
+            for one in sent
+            if one.issued_at_ms > self.now - guards.attempts_window_ms and self.counts(one)
+        ]
         assert len(recent) <= guards.max_attempts
         assert not self.paused
         assert x.command_id not in {one.command_id for one in self.commands}
@@ -102,12 +107,22 @@ class Responding(RuleBasedStateMachine):
         assert min(self.before, len(self.state.cases)) <= guards.storm_incidents
         policy = TOPOLOGY.strategies[x.strategy]
         layer = TOPOLOGY.layers[LAYERS.get(x.target.service, "service")]
-        if policy.dangerous or not layer.automatic:
+        if policy.danger == "high" or not layer.automatic:
             assert x.approved_by
         for one in self.commands:
             if one.strategy == x.strategy and one.target.service == x.target.service:
                 assert self.now - one.issued_at_ms >= policy.cooldown_ms
         self.commands.append(x)
+
+    def counts(self, x: RecoveryCommand) -> bool:
+        """Whether a command is an attempt, by what was answered up to now: it is not once every
+        answer said that nothing was done, and all known instances said so or it has expired."""
+        answers = self.answered.get(x.command_id, {})
+        if not answers or set(answers.values()) - {"not_attempted", "rejected", "expired"}:
+            return True
+        known = TOPOLOGY.services.get(x.target.service)
+        everyone = known is not None and known.instances and len(answers) >= known.instances
+        return not everyone and self.now < x.expires_at_ms
 
     def check_pattern(self, x: Pattern) -> None:
         """Revisions grow by one from 1; told again as input, it changes nothing."""
@@ -208,6 +223,10 @@ class Responding(RuleBasedStateMachine):
         self.results += 1
         given = known and self.commands
         command = data.draw(st.sampled_from(self.commands)) if given else None
+        if command is not None and status != "in_progress":
+            if status in {"success", "partial", "failed"} and not self.counts(command):
+                return  # nobody begins what has expired, or what all said they would not do
+            self.answered.setdefault(command.command_id, {}).setdefault(instance or "test", status)
         self.give(
             RecoveryResult(
                 result_id=f"r{self.results}",

@@ -84,7 +84,7 @@ def test_own_strategies_carry_anything() -> None:
             "unavailable",
         ),
         ({"category": "code", "error_type": "stripe.APIError"}, "api"),
-        ({"category": "code", "error_type": "APIErrorish"}, "rest"),
+        ({"category": "code", "error_type": "APIErrorish"}, "release"),
         ({"category": ""}, "rest"),
     ],
 )

@@ -44,7 +44,7 @@ def _settings() -> tuple[Settings | None, ConfigError | None]:
 
 def _summary(report: Report, topology: Topology) -> str:
     manual = [name for name, layer in topology.layers.items() if not layer.automatic]
-    dangerous = [name for name, strategy in topology.strategies.items() if strategy.dangerous]
+    dangerous = [name for name, one in topology.strategies.items() if one.danger == "high"]
     approval = ", ".join([*(f"layer {name}" for name in manual), *dangerous])
     lines = [
         f"{report.file}: ok" + (f", {len(report.warnings)} warnings" if report.warnings else ""),

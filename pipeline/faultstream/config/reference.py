@@ -15,6 +15,7 @@ import msgspec
 from faultstream.config.settings import PREFIX, VARIABLES
 from faultstream.config.shape import bound, hints_of
 from faultstream.core import policy
+from faultstream.core.machine import drawing
 from faultstream.core.strategy import STRATEGIES
 
 _MADE: Final = "<!-- Made by `python -m faultstream.config.reference docs/reference`. -->"
@@ -27,7 +28,11 @@ _INTRODUCTION: Final = (
 
 def pages() -> dict[str, str]:
     """The pages by file name."""
-    return {"topology.md": _topology(), "configuration.md": _configuration()}
+    return {
+        "topology.md": _topology(),
+        "configuration.md": _configuration(),
+        "recovery-machine.md": _machine(),
+    }
 
 
 def main(folder: Path) -> None:
@@ -129,6 +134,21 @@ def _default(field: msgspec.structs.FieldInfo) -> str:
     if isinstance(value, tuple):
         return f"`[{', '.join(map(str, value))}]`"
     return f"`{value!r}`".replace("'", '"') if isinstance(value, str) else f"`{value}`"
+
+
+def _machine() -> str:
+    parts = [
+        "# The states of an incident",
+        _MADE,
+        (
+            "Every input in every state, as `core/machine.py` has it. An empty cell changes "
+            "nothing. In bold the next state, behind it what is done. `undoing` and `withdrawing` "
+            "are told as `recovering`. How it is decided is in "
+            "[recovery](../how-it-works/recovery.md)."
+        ),
+        drawing(),
+    ]
+    return "\n\n".join(parts)
 
 
 def _configuration() -> str:

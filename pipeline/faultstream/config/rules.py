@@ -11,6 +11,7 @@ from faultstream.config.errors import Problem, shown
 from faultstream.config.notify_rules import NOTIFY_RULES
 from faultstream.config.shape import misfits, unknown
 from faultstream.config.source import Source
+from faultstream.config.strategy_rules import STRATEGY_RULES
 from faultstream.core.policy import TOPIC_ROLES, Topology
 from faultstream.core.strategy import STRATEGIES, check
 
@@ -195,5 +196,6 @@ RULES: Final[tuple[Rule, ...]] = (
     detectors,
     verification,
     channels,
+    *STRATEGY_RULES,
     *NOTIFY_RULES,
 )

@@ -9,8 +9,9 @@ from typing import Final
 
 from faultstream.core.escalate import weigh
 from faultstream.core.incident import Case, patterns_of
-from faultstream.core.orchestrate import Turn
+from faultstream.core.orchestrate import feed
 from faultstream.core.records import Pattern
+from faultstream.core.turn import Turn
 
 _SURE: Final = 0.8
 
@@ -63,7 +64,5 @@ def _join(turn: Turn, case: Case, root: Case) -> None:
         if pattern.pattern_id not in root.incident.pattern_ids:
             root.incident.pattern_ids.append(pattern.pattern_id)
     turn.touch(root)
-    turn.set(case, "closed", f"follows from {root.service}, see incident {incident_id}")
     case.incident.resolved_at_ms = turn.now_ms
-    turn.state.cases.pop(case.incident.incident_id, None)
-    turn.state.finished[case.incident.incident_id] = case
+    feed(turn, case, "joined", f"follows from {root.service}, see incident {incident_id}")

@@ -1,4 +1,5 @@
-"""Guards: what recovery may never do. Asked in order before every command, approved ones too.
+"""Guards: what recovery may never do. Asked in order before every command, approved ones, those
+that a person asked for and every step of a workflow too.
 
 A refusal is a value with its reason. `until_ms` says when to ask again; None means that waiting
 does not help, so a target guard hands over to a person and a strategy guard passes it over.
@@ -9,11 +10,12 @@ from typing import Final
 
 import msgspec
 
-from faultstream.core.incident import Case, EnvironmentState
-from faultstream.core.policy import StrategyPolicy, Topology
+from faultstream.core.incident import MAX_TRIES, Case, EnvironmentState
+from faultstream.core.policy import Danger, StrategyPolicy, Topology
 from faultstream.core.records import Control, Pattern
 
 ASK_AGAIN_MS: Final = 1_000
+DANGERS: Final[tuple[Danger, ...]] = ("low", "medium", "high")
 
 
 class Refusal(msgspec.Struct, frozen=True):
@@ -24,7 +26,8 @@ class Refusal(msgspec.Struct, frozen=True):
 
 
 class Situation(msgspec.Struct, frozen=True, kw_only=True):
-    """What a decision is made on. `approved` names the strategy that a person agreed to."""
+    """What a decision is made on. `approved` names the strategy that a person agreed to;
+    `by_hand`: a person asked for recovery; `preventive`: nothing has happened yet."""
 
     topology: Topology
     state: EnvironmentState
@@ -33,6 +36,8 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
     service: str
     layer: str
     approved: str = ""
+    by_hand: bool = False
+    preventive: bool = False
 
     @property
     def now_ms(self) -> int:
@@ -40,10 +45,15 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
         return self.state.now_ms
 
 
+Guard = Callable[[Situation], Refusal | None]
+StrategyGuard = Callable[[Situation, str, StrategyPolicy], Refusal | None]
+
+
 def in_force(state: EnvironmentState, kind: str, service: str) -> Control | None:
     """The control of `kind` that covers a service, if there is one."""
     for control in state.controls.values():
-        if control.kind == kind and covers(control, state.environment, service):
+        over = control.until_at_ms is not None and control.until_at_ms <= state.now_ms
+        if control.kind == kind and not over and covers(control, state.environment, service):
             return control
     return None
 
@@ -60,6 +70,13 @@ def covers(control: Control, environment: str, service: str) -> bool:
     return last in ("", "*", "all", "environment", control.kind, environment, service)
 
 
+def danger_of(topology: Topology, policy: StrategyPolicy) -> Danger:
+    """The danger of a strategy; of a workflow that of its most dangerous step."""
+    parts = [topology.strategies.get(step.strategy) for step in policy.steps]
+    levels = [policy.danger, *(one.danger for one in parts if one is not None)]
+    return max(levels, key=DANGERS.index)
+
+
 def paused(situation: Situation) -> Refusal | None:
     """Nothing is commanded while paused, by topology or by a person."""
     again = situation.now_ms + ASK_AGAIN_MS
@@ -74,11 +91,12 @@ def paused(situation: Situation) -> Refusal | None:
 
 
 def fresh(situation: Situation) -> Refusal | None:
-    """An error that is older than a command would live is no reason for one."""
+    """An error that is older than a command would live is no reason for one, unless a person
+    wants it."""
     policy = situation.topology
     limit = policy.guards.command_ttl_ms + policy.detectors.allowed_lateness_ms
     age = situation.now_ms - situation.pattern.last_at_ms
-    if age <= limit:
+    if age <= limit or situation.by_hand or situation.preventive:
         return None
     return Refusal(
         f"the last error is {age // 1000} s old, waiting for news",
@@ -98,33 +116,64 @@ def storm(situation: Situation) -> Refusal | None:
 
 
 def attempts(situation: Situation) -> Refusal | None:
-    """At most `max_attempts` commands per target in the window."""
+    """At most `max_attempts` commands per target in the window. Those that nobody attempted do
+    not count."""
     guards = situation.topology.guards
-    since = situation.now_ms - guards.attempts_window_ms
-    made = [at for at in situation.state.attempts.get(situation.service, ()) if at > since]
-    if len(made) < guards.max_attempts:
+    made = _recent(situation)
+    if made < guards.max_attempts and len(situation.case.tries) < MAX_TRIES:
         return None
     minutes = guards.attempts_window_ms / 60_000
-    return Refusal(f"{len(made)} commands to {situation.service} within {minutes:g} min are enough")
+    return Refusal(f"{made} commands to {situation.service} within {minutes:g} min are enough")
+
+
+def room(situation: Situation, name: str, policy: StrategyPolicy) -> Refusal | None:  # noqa: ARG001
+    """A workflow is not begun when the target may not have all of its commands."""
+    left = situation.topology.guards.max_attempts - _recent(situation)
+    if len(policy.steps) <= left:
+        return None
+    return Refusal(f"has {len(policy.steps)} steps, only {left} commands are left")
+
+
+def _recent(situation: Situation) -> int:
+    since = situation.now_ms - situation.topology.guards.attempts_window_ms
+    return sum(at > since for at in situation.state.attempts.get(situation.service, ()))
 
 
 def untried(situation: Situation, name: str, policy: StrategyPolicy) -> Refusal | None:  # noqa: ARG001
     """A strategy is tried once per incident."""
-    if all(one.command.strategy != name for one in situation.case.tries):
+    if all(one.strategy != name for one in situation.case.tries if not one.command.dry_run):
         return None
     return Refusal("was tried")
 
 
 def applicable(situation: Situation, name: str, policy: StrategyPolicy) -> Refusal | None:  # noqa: ARG001
-    """Some strategies help only with errors that pass by themselves."""
-    if policy.only_transient and not situation.pattern.transient:
+    """Some strategies help only with some errors, or need more than one instance."""
+    pattern = situation.pattern
+    if policy.only_transient and not pattern.transient:
         return Refusal("only for transient errors")
+    if policy.categories and pattern.category and pattern.category not in policy.categories:
+        return Refusal(f"only for {', '.join(policy.categories)} errors")
+    known = situation.topology.services.get(situation.service)
+    if known is not None and known.instances is not None and known.instances < policy.min_instances:
+        return Refusal(f"needs {policy.min_instances} instances, there are {known.instances}")
     return None
 
 
-def cooldown(situation: Situation, name: str, policy: StrategyPolicy) -> Refusal | None:  # noqa: ARG001
-    """The same strategy is not repeated on a target before its cool-down has passed."""
-    until = situation.state.cooldowns.get(f"{name}@{situation.service}", 0)
+def prevention(situation: Situation, name: str, policy: StrategyPolicy) -> Refusal | None:  # noqa: ARG001
+    """What has not happened yet is met with little danger only."""
+    most = situation.topology.prevention.max_danger
+    danger = danger_of(situation.topology, policy)
+    if not situation.preventive or DANGERS.index(danger) <= DANGERS.index(most):
+        return None
+    return Refusal(f"danger {danger}, prevention may have {most}")
+
+
+def cooldown(situation: Situation, name: str, policy: StrategyPolicy) -> Refusal | None:
+    """The same strategy is not repeated on a target before its cool-down has passed; of a
+    workflow, nor are its steps."""
+    names = [name, *(step.strategy for step in policy.steps)]
+    cooldowns = situation.state.cooldowns
+    until = max(cooldowns.get(f"{one}@{situation.service}", 0) for one in names)
     if until <= situation.now_ms:
         return None
     return Refusal(f"cools down for {(until - situation.now_ms + 999) // 1000} s more", until)
@@ -133,7 +182,7 @@ def cooldown(situation: Situation, name: str, policy: StrategyPolicy) -> Refusal
 def healthy(situation: Situation, name: str, policy: StrategyPolicy) -> Refusal | None:  # noqa: ARG001
     """What takes capacity away needs enough healthy services around it."""
     known = situation.topology.services
-    if not policy.dangerous or len(known) < 3:
+    if danger_of(situation.topology, policy) == "low" or len(known) < 3:
         return None
     ill = {case.service for case in situation.state.cases.values()} & known.keys()
     share = 1 - len(ill | ({situation.service} & known.keys())) / len(known)
@@ -146,15 +195,17 @@ def healthy(situation: Situation, name: str, policy: StrategyPolicy) -> Refusal 
     )
 
 
-TARGET_GUARDS: Final[tuple[Callable[[Situation], Refusal | None], ...]] = (
-    paused,
-    fresh,
-    storm,
-    attempts,
-)
-STRATEGY_GUARDS: Final[tuple[Callable[[Situation, str, StrategyPolicy], Refusal | None], ...]] = (
+TARGET_GUARDS: Final[tuple[Guard, ...]] = (paused, fresh, storm, attempts)
+STRATEGY_GUARDS: Final[tuple[StrategyGuard, ...]] = (
     untried,
     applicable,
+    prevention,
+    room,
     cooldown,
     healthy,
 )
+STEP_TARGET_GUARDS: Final[tuple[Guard, ...]] = (paused, storm, attempts)
+"""What every later step of a workflow is held to as well, together with the next ones."""
+STEP_GUARDS: Final[tuple[StrategyGuard, ...]] = (prevention, cooldown, healthy)
+CHOSEN: Final = frozenset({untried, applicable})
+"""Not asked when a person named the strategy."""

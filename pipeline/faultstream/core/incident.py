@@ -3,10 +3,12 @@
 All of it is bounded: see the MAX_ constants; what is past a bound is the oldest and goes first.
 """
 
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 
+from faultstream.core.learn import Belief
+from faultstream.core.machine import OVER, Phase
 from faultstream.core.records import Control, Incident, Outcome, Pattern, RecoveryCommand
 from faultstream.core.severity import Severity
 
@@ -14,6 +16,8 @@ MAX_CASES: Final = 2_000
 MAX_FINISHED: Final = 500
 MAX_REMEMBERED: Final = 20_000
 MAX_ANSWERS: Final = 200
+MAX_TRIES: Final = 100
+MAX_WAITING: Final = 1_000
 MEMORY_MS: Final = 3_600_000
 """How long a closed pattern, a finished incident and a result's id are remembered."""
 STALE_MS: Final = 900_000
@@ -36,34 +40,107 @@ class Sight(msgspec.Struct, kw_only=True):
 
 
 class Try(msgspec.Struct, kw_only=True):
-    """One command and what came of it. `answers`: instance to status, first answer each."""
+    """One command and what came of it. `run`: the number of the run it is part of. `answers`:
+    instance to status, first answer each. `latest_ms`: no sign of life extends it beyond."""
 
     command: RecoveryCommand
+    run: int = 0
     outcome: Outcome = "pending"
     reason: str = ""
     issued_ms: int
     deadline_ms: int
+    latest_ms: int = 0
     answers: dict[str, str] = {}
     failing_since_ms: int | None = None
+
+    @property
+    def strategy(self) -> str:
+        """What was tried: the workflow, when it is a step of one."""
+        return self.command.workflow or self.command.strategy
+
+    @property
+    def flying(self) -> bool:
+        """Whether an answer is awaited."""
+        return self.outcome in {"pending", "running"}
+
+
+class Step(msgspec.Struct, kw_only=True, frozen=True):
+    """One command of a run. `id` is '' for a strategy that is no workflow."""
+
+    id: str = ""
+    strategy: str
+    parameters: dict[str, Any] = {}
+    needs: tuple[str, ...] = ()
+    deadline_ms: int = 0
+    undo: str = ""
+
+
+class Run(msgspec.Struct, kw_only=True):
+    """One strategy on its way: its steps, what is left to take back, and what the stream shows.
+
+    `failed`: the outcome of the step that ended it. `reference`: the highest rate until it had
+    settled; `base`: the same until executors were done, which made worse is measured against.
+    """
+
+    number: int
+    strategy: str
+    why: str = ""
+    steps: tuple[Step, ...] = ()
+    approved_by: str = ""
+    dry_run: bool = False
+    route: str = ""
+    error_type: str = ""
+    failed: Outcome | None = None
+    undo: list[str] = []
+    stuck: str = ""
+    outcome: Outcome = "pending"
     reference: float = 0.0
+    base: float = 0.0
     settled_ms: int = 0
     low_since_ms: int | None = None
     give_up_ms: int = 0
 
 
+class Refund(msgspec.Struct, array_like=True):
+    """A command that nobody has attempted so far; from `due_ms` on nobody may any more."""
+
+    service: str
+    strategy: str
+    issued_ms: int
+    due_ms: int
+
+
+class Wanted(msgspec.Struct, kw_only=True, frozen=True):
+    """What a person asked for; '' is whatever the route says. Counts until `until_ms`."""
+
+    by: str
+    strategy: str = ""
+    parameters: dict[str, Any] = {}
+    dry_run: bool = False
+    until_ms: int
+
+
 class Case(msgspec.Struct, kw_only=True):
     """An incident: the record as last published, and what drives it.
 
-    `held_until_ms` set: nothing is commanded before. `proposal`: a strategy that waits for
-    approval. `pressed`: why a layer's threshold was passed (row R2).
+    `phase` is set by `Turn.move` alone. `held_until_ms` set: nothing is commanded before.
+    `proposal`: a strategy that waits for approval. `pressed`: why a layer's threshold was passed
+    (row R2). `asked`: what stands for the patterns of an incident that a person opened.
     """
 
     incident: Incident
+    phase: Phase = "open"
     service: str
     layer: str
     fingerprint: str
     category: str
+    error_type: str = ""
+    transient: bool = False
     tries: list[Try] = []
+    run: Run | None = None
+    runs: int = 0
+    wanted: Wanted | None = None
+    asked: Pattern | None = None
     news_ms: int
     held_until_ms: int | None = None
     proposal: str = ""
@@ -79,7 +156,16 @@ class Case(msgspec.Struct, kw_only=True):
     @property
     def over(self) -> bool:
         """Whether nothing more will be done about it."""
-        return self.incident.state in {"resolved", "closed"}
+        return self.phase in OVER
+
+    def steps(self) -> dict[str, Try]:
+        """The commands of the run so far, by step; what takes back is not among them."""
+        number = self.run.number if self.run is not None else -1
+        return {
+            one.command.step_id: one
+            for one in self.tries
+            if one.run == number and not one.command.rollback_of
+        }
 
 
 class Remembered(msgspec.Struct, array_like=True):
@@ -92,7 +178,8 @@ class Remembered(msgspec.Struct, array_like=True):
 class Rise(msgspec.Struct, kw_only=True):
     """A service in which something began at `onset_ms` and lasts: its open patterns' counts.
 
-    `felt_ms`: when the first of them was complete. `strong`: not merely an error that recurs. `evidence`, `traces` and `parents` as in Pattern,
+    `felt_ms`: when the first of them was complete. `strong`: not merely an error that recurs.
+    `evidence`, `traces` and `parents` as in Pattern,
     of all its patterns.
     """
 
@@ -128,7 +215,7 @@ class Own(msgspec.Struct, kw_only=True):
 class EnvironmentState(msgspec.Struct, kw_only=True):
     """All that response remembers of one environment."""
 
-    version: Literal[1] = 1
+    version: Literal[2] = 2
     environment: str
     now_ms: int = 0
     cases: dict[str, Case] = {}
@@ -152,24 +239,10 @@ class EnvironmentState(msgspec.Struct, kw_only=True):
     own: dict[str, Own] = {}
     cascades: int = 0
     returns: dict[str, list[int]] = {}
-
-
-_encode: Final = msgspec.msgpack.Encoder().encode
-_decode: Final = msgspec.msgpack.Decoder(EnvironmentState).decode
-
-
-def save(state: EnvironmentState) -> bytes:
-    """The state as bytes (MessagePack)."""
-    return _encode(state)
-
-
-def load(raw: bytes) -> EnvironmentState:
-    """The state that `save` wrote.
-
-    Raises:
-        msgspec.DecodeError: these bytes are no saved state.
-    """
-    return _decode(raw)
+    heard: dict[str, int] = {}
+    waiting: dict[str, Control] = {}
+    beliefs: dict[str, Belief] = {}
+    refunds: dict[str, Refund] = {}
 
 
 def patterns_of(state: EnvironmentState, case: Case, service: str | None = None) -> list[Pattern]:
@@ -191,7 +264,7 @@ def forget(state: EnvironmentState, attempts_window_ms: int) -> None:
         del state.gone[key]
         if key not in state.sights:
             state.serials.pop(key, None)
-    for memory in (state.results, state.cooldowns):
+    for memory in (state.results, state.cooldowns, state.heard):
         for key in _over(memory, now):
             del memory[key]
     ends = {key: one.until_at_ms for key, one in state.controls.items()}
@@ -202,7 +275,7 @@ def forget(state: EnvironmentState, attempts_window_ms: int) -> None:
         if not state.attempts[service]:
             del state.attempts[service]
     _forget_finished(state)
-    for table in (state.gone, state.results, state.serials):
+    for table in (state.gone, state.results, state.serials, state.heard):
         while len(table) > MAX_REMEMBERED:
             del table[next(iter(table))]
 

@@ -1,36 +1,78 @@
-"""Operate: what people ask for. Pauses last until they are taken back or run out."""
+"""Operate: what people ask for. Pauses last until they are taken back or run out; the rest is done
+once, and waits a while for an incident that is not known yet."""
 
-from faultstream.core.incident import Case
-from faultstream.core.orchestrate import Turn, proceed
+from faultstream.core import controls
+from faultstream.core.controls import Approve, Cancel, Trigger
+from faultstream.core.errors import DataError
+from faultstream.core.incident import MAX_WAITING, MEMORY_MS, Case
+from faultstream.core.orchestrate import feed
 from faultstream.core.records import Control
+from faultstream.core.triggering import trigger
+from faultstream.core.turn import Turn
 
 
-def operate(turn: Turn, control: Control) -> None:
+def heed(turn: Turn, control: Control) -> None:
     """Heeds a control; controls of other environments or for other stages change nothing."""
     state = turn.state
     if control.environment and control.environment != state.environment:
         return
     if control.kind == "pause":
         _pause(turn, control)
+    elif control.kind in controls.WISHES:
+        _wish(turn, control)
+
+
+def again(turn: Turn) -> None:
+    """Wishes for incidents that were not known when they came."""
+    for control in list(turn.state.waiting.values()):
+        _wish(turn, control)
+
+
+def _wish(turn: Turn, control: Control) -> None:
+    state, key = turn.state, control.control_id
+    state.waiting.pop(key, None)
+    if key in state.heard or not control.active or not controls.timely(control, turn.now_ms):
         return
-    case = _case(turn, control)
-    if case is None or not control.active:
+    try:
+        wish = controls.wish_of(control, controls.WISHES[control.kind])
+    except DataError:
+        return  # the reader of the control topic has told
+    case = _case(turn, wish.incident_id)
+    past = state.finished.get(state.commands.get(wish.incident_id, wish.incident_id))
+    known = case is not None or (isinstance(wish, Trigger) and (past or not wish.incident_id))
+    if not known:
+        if len(state.waiting) < MAX_WAITING:
+            state.waiting[key] = control
         return
+    state.heard[key] = turn.now_ms + MEMORY_MS
+    if isinstance(wish, Trigger):
+        trigger(turn, control, wish, case or past)
+    elif case is not None:
+        _done(turn, control, wish, case)
+
+
+def _done(turn: Turn, control: Control, wish: controls.Wish, case: Case) -> None:
     by = control.by or "a person"
     why = f": {control.reason}" if control.reason else ""
-    if control.kind == "approve":
-        _approve(turn, case, control.by or "unnamed")
+    if isinstance(wish, Approve):
+        if case.proposal and wish.strategy in {"", case.proposal}:
+            case.approved_by = control.by or "unnamed"
+            feed(turn, case, "approve", f"{case.proposal} approved by {by}{why}")
+    elif isinstance(wish, Cancel):
+        takes_back = wish.rollback and case.phase in {"recovering", "verifying", "undoing"}
+        feed(turn, case, "withdraw" if takes_back else "cancel", f"cancelled by {by}{why}")
     elif control.kind == "acknowledge":
-        turn.set(case, case.incident.state, f"{by} takes care of it{why}")
-    elif control.kind == "cancel":
-        _cancel(turn, case, f"cancelled by {by}{why}")
-    elif control.kind == "resolve":
-        turn.set(case, "closed", f"closed by {by}{why}")
-        case.incident.resolved_at_ms = turn.now_ms
-        _abandon(case)
-        for sight in state.sights.values():
-            if sight.incident_id == case.incident.incident_id:
-                sight.bar = sight.pattern.rate
+        feed(turn, case, "acknowledge", f"{by} takes care of it{why}")
+    else:
+        _resolve(turn, case, f"closed by {by}{why}")
+
+
+def _resolve(turn: Turn, case: Case, reason: str) -> None:
+    case.incident.resolved_at_ms = turn.now_ms
+    feed(turn, case, "resolve", reason)
+    for sight in turn.state.sights.values():
+        if sight.incident_id == case.incident.incident_id:
+            sight.bar = sight.pattern.rate
 
 
 def _pause(turn: Turn, control: Control) -> None:
@@ -42,35 +84,6 @@ def _pause(turn: Turn, control: Control) -> None:
         turn.state.controls.pop(key, None)
 
 
-def _approve(turn: Turn, case: Case, by: str) -> None:
-    """A person agrees to the strategy that waits; the guards still have the last word."""
-    if case.incident.state != "escalated" or not case.proposal:
-        return
-    case.approved_by = by
-    proceed(turn, case)
-
-
-def _cancel(turn: Turn, case: Case, reason: str) -> None:
-    _abandon(case)
-    case.proposal = ""
-    case.held_until_ms = None
-    turn.set(case, "escalated", reason)
-
-
-def _abandon(case: Case) -> None:
-    attempt = case.current
-    if attempt is not None and attempt.outcome in {"pending", "running", "done"}:
-        attempt.outcome = "cancelled"
-
-
-def _case(turn: Turn, control: Control) -> Case | None:
-    """The open incident that a control names, by its id or by that of one of its commands."""
-    named = control.parameters.get("incident_id")
-    subject = named if isinstance(named, str) else control.subject
-    last = subject.replace(":", "/").rsplit("/", 1)[-1]
-    for candidate in (subject, last):
-        incident_id = turn.state.commands.get(candidate, candidate)
-        case = turn.state.cases.get(incident_id)
-        if case is not None:
-            return case
-    return None
+def _case(turn: Turn, named: str) -> Case | None:
+    """The open incident of that id, or that one of whose commands has it."""
+    return turn.state.cases.get(turn.state.commands.get(named, named))

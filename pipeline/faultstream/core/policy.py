@@ -21,6 +21,8 @@ Positive = Annotated[int, Meta(ge=1)]
 Ratio = Annotated[float, Meta(ge=0.0, le=1.0)]
 Weight = Annotated[float, Meta(ge=0.0, le=1000.0)]
 
+Danger = Literal["low", "medium", "high"]
+
 TopicRole = Literal[
     "errors",
     "patterns",
@@ -82,24 +84,48 @@ class ServicePolicy(_Policy, frozen=True, kw_only=True):
     instances: Annotated[int, Meta(ge=1, le=100_000)] | None = None
 
 
+class StepPolicy(_Policy, frozen=True, kw_only=True):
+    """One step of a workflow: a strategy, begun once all steps that it `needs` are done.
+
+    `parameters` replace the strategy's own one by one; `deadline_ms` replaces its deadline.
+    """
+
+    id: Name
+    strategy: Name
+    parameters: dict[str, Any] = {}
+    needs: tuple[Name, ...] = ()
+    deadline_ms: PositiveMillis | None = None
+
+
 class StrategyPolicy(_Policy, frozen=True, kw_only=True):
     """One way to recover. `parameters` are the defaults sent to executors.
 
-    `prior` is the success rate believed before anything was seen; `only_transient` limits it to
-    errors that may pass by themselves; dangerous ones need approval.
+    `prior` is the success rate believed before anything was seen. With `steps` it is a workflow:
+    each step is a command of its own, and when one fails those that are done are taken back in
+    reverse.
     """
 
     parameters: dict[str, Any] = {}
     prior: Ratio = 0.5
     delivery: Delivery = "broadcast"
     only_transient: bool = False
-    dangerous: bool = False
+    """Only for errors that may pass by themselves."""
+    categories: tuple[Category, ...] = ()
+    """Only for errors of these; an empty list is all."""
+    min_instances: Positive = 1
+    """Only for services that have as many, where `services` says how many there are."""
+    danger: Danger = "low"
+    """medium needs `guards.min_healthy_ratio`, high an approval as well."""
+    undo: Name | None = None
+    """The strategy that takes it back, sent with `rollback_of`; its own name when its executors
+    know that field."""
     deadline_ms: PositiveMillis = 10_000
-    cooldown_ms: Millis = 30_000
     """Without an answer or a sign of life for this long a command counts as lost."""
     max_run_ms: PositiveMillis = 600_000
     """With signs of life a command may take this long in all."""
+    cooldown_ms: Millis = 30_000
     priority: Priority = "medium"
+    steps: tuple[StepPolicy, ...] = ()
 
 
 class RoutePolicy(_Policy, frozen=True, kw_only=True):
@@ -351,6 +377,38 @@ class VerifyPolicy(_Policy, frozen=True, kw_only=True):
     watch_ms: PositiveMillis = 8_000
     cured_ratio: Ratio = 0.2
     timeout_ms: PositiveMillis = 30_000
+    worse_ratio: Annotated[float, Meta(gt=1.0, le=1000.0)] = 2.0
+    """A rate of more than this x the one before, by more than chance, means made worse: what was
+    done is taken back."""
+
+
+class LearningPolicy(_Policy, frozen=True, kw_only=True):
+    """R8: which strategy of a route comes first, from verified outcomes.
+
+    Each strategy's success rate is believed to be its prior, with the weight of `prior_weight`
+    outcomes, and is then learned per route and per error type; an outcome counts half after
+    `half_life_ms`. A rate is drawn from each belief (Thompson sampling), the highest comes first.
+    """
+
+    enabled: bool = True
+    after: Annotated[int, Meta(ge=0, le=10_000)] = 3
+    """Until a route has had this many outcomes, its own order holds."""
+    half_life_ms: PositiveMillis = 14 * 86_400_000
+    prior_weight: Annotated[float, Meta(gt=0.0, le=1000.0)] = 4.0
+    worse_weight: Annotated[float, Meta(ge=1.0, le=100.0)] = 3.0
+    """Made worse counts as so many failures."""
+    max_beliefs: Annotated[int, Meta(ge=1, le=100_000)] = 2_000
+    """Per environment; the one that was not used for longest goes first."""
+
+
+class PreventionPolicy(_Policy, frozen=True, kw_only=True):
+    """Recovery of what is predicted and not there yet. All guards hold for it too."""
+
+    enabled: bool = False
+    min_confidence: Ratio = 0.8
+    max_danger: Danger = "low"
+    max_commands: Annotated[int, Meta(ge=1, le=100)] = 1
+    """Per prediction."""
 
 
 class RetentionPolicy(_Policy, frozen=True, kw_only=True):
@@ -491,6 +549,8 @@ class Topology(_Policy, frozen=True, kw_only=True):
     incidents: IncidentsPolicy = IncidentsPolicy()
     guards: GuardsPolicy = GuardsPolicy()
     verify: VerifyPolicy = VerifyPolicy()
+    learning: LearningPolicy = LearningPolicy()
+    prevention: PreventionPolicy = PreventionPolicy()
     dead_letters: DeadLetterPolicy = DeadLetterPolicy()
     record: RecordPolicy = RecordPolicy()
     retention: RetentionPolicy = RetentionPolicy()

@@ -1,0 +1,127 @@
+"""Turn: one step of response, the state it works on and what it has said so far."""
+
+from faultstream.core.escalate import notice
+from faultstream.core.incident import Case, EnvironmentState, patterns_of
+from faultstream.core.machine import MOVES, Given, Move, told
+from faultstream.core.policy import Topology
+from faultstream.core.records import (
+    Attempt,
+    Incident,
+    Level,
+    Notification,
+    Pattern,
+    RecoveryCommand,
+)
+from faultstream.core.severity import RANK
+
+Output = Incident | RecoveryCommand | Notification | Pattern
+
+
+class Turn:
+    """See the module. What was touched is published once, at the end."""
+
+    __slots__ = ("commands", "notices", "patterns", "state", "topology", "touched")
+
+    def __init__(self, topology: Topology, state: EnvironmentState) -> None:
+        self.topology = topology
+        self.state = state
+        self.commands: list[RecoveryCommand] = []
+        self.notices: list[Notification] = []
+        self.patterns: list[Pattern] = []
+        self.touched: dict[str, Case] = {}
+
+    @property
+    def now_ms(self) -> int:
+        """The present."""
+        return self.state.now_ms
+
+    def move(self, case: Case, given: Given, reason: str) -> Move:
+        """Moves a case as the table says; what the table says is to be done is up to the caller.
+
+        An input that means nothing in this phase changes nothing, nor does it touch the case.
+        """
+        move = MOVES[case.phase, given]
+        if move.to != case.phase or move.does:
+            case.phase = move.to
+            case.incident.state = told(move.to)
+            case.incident.reason = reason
+            self.touch(case)
+        return move
+
+    def tell(self, case: Case, level: Level, title: str, reason: str) -> None:
+        """Tells people."""
+        made = notice(case, level, title, reason, self.now_ms)
+        if made is not None:
+            self.notices.append(made)
+
+    def touch(self, case: Case) -> None:
+        """Marks a case as changed."""
+        self.touched[case.incident.incident_id] = case
+
+    def archive(self, case: Case) -> None:
+        """Moves a case that is over to those that are remembered."""
+        incident_id = case.incident.incident_id
+        self.state.cases.pop(incident_id, None)
+        self.state.finished[incident_id] = case
+
+    def outputs(self) -> list[Output]:
+        """Commands first, then incidents, patterns, notifications."""
+        return [*self.commands, *self._incidents(), *self.patterns, *self.notices]
+
+    def _incidents(self) -> list[Incident]:
+        """The touched incidents as they are now, each with its next revision."""
+        made: list[Incident] = []
+        for case in self.touched.values():
+            incident = case.incident
+            incident.revision += 1
+            incident.updated_at_ms = self.now_ms
+            incident.attempts = [
+                Attempt(
+                    command_id=one.command.command_id,
+                    strategy=one.command.strategy,
+                    outcome=one.outcome,
+                    reason=one.reason,
+                    step_id=one.command.step_id,
+                    rollback_of=one.command.rollback_of,
+                )
+                for one in case.tries
+            ]
+            made.append(_copy(incident))
+        return made
+
+
+def _copy(incident: Incident) -> Incident:
+    fields = {name: getattr(incident, name) for name in incident.__struct_fields__}
+    fields["pattern_ids"] = list(incident.pattern_ids)
+    return Incident(**fields)
+
+
+def lead(state: EnvironmentState, case: Case) -> Pattern | None:
+    """The pattern a decision is made on: of the root service, of what is there and not predicted,
+    with a category, the gravest; else what stands for one that a person named."""
+    found = patterns_of(state, case, case.service)
+    if not found:
+        return case.asked
+    return max(
+        found,
+        key=lambda one: (
+            one.kind != "predicted",
+            bool(one.category),
+            RANK[one.severity],
+            -one.first_at_ms,
+        ),
+    )
+
+
+def rate_of(state: EnvironmentState, case: Case) -> float:
+    """The highest rate among the patterns of the incident's root service."""
+    return max(
+        (one.rate for one in patterns_of(state, case, case.service) if one.kind != "predicted"),
+        default=0.0,
+    )
+
+
+def preventive(state: EnvironmentState, case: Case) -> bool:
+    """Whether nothing has happened yet."""
+    found = patterns_of(state, case, case.service)
+    return bool(found) and all(one.kind == "predicted" for one in found)
