@@ -11,8 +11,8 @@ QUICK_FETCH_MS: Final = 20
 
 
 async def read_quickly(consumer: "AIOKafkaConsumer[bytes, bytes]") -> None:
-    """Have a consumer that is started ask the embedded broker often. Apache Kafka answers a fetch as
-    soon as there is something, so nothing is changed there, and nothing where aiokafka has
+    """Have a consumer that is started ask the embedded broker often. Apache Kafka answers a fetch
+    as soon as there is something, so nothing is changed there, and nothing where aiokafka has
     changed."""
     from aiokafka.errors import KafkaError  # noqa: PLC0415 - import time
     from aiokafka.protocol.metadata import MetadataRequest  # noqa: PLC0415
