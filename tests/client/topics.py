@@ -94,11 +94,11 @@ def events(broker: str, topic: str, total: int) -> list[dict[str, Any]]:
 
 
 def results(broker: str, topic: str, many: int) -> list[RecoveryResult]:
-    """The different results on a topic, once there are so many."""
+    """The different results on a topic, once there are so many; claims of probes left out."""
 
     def distinct(records: list[Record]) -> dict[str, RecoveryResult]:
-        decoded = (wire.decode(RecoveryResult, record.value) for record in records)
-        return {result.result_id: result for result in decoded}
+        decoded = [wire.decode(RecoveryResult, record.value) for record in records]
+        return {one.result_id: one for one in decoded if one.strategy != "probe"}
 
     found = read(broker, topic, lambda records: len(distinct(records)) >= many)
     return list(distinct(found).values())

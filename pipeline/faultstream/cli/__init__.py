@@ -37,6 +37,7 @@ COMMANDS: Final[dict[str, dict[str, str]]] = {
         "watch": "Find errors in log files and metrics, and publish them as events.",
         "pause": "Stop or resume recovery in an environment.",
         "ack": "Take care of an incident, so that nobody else is woken.",
+        "client-state": "Ask the instances of a service what is in force in them.",
         "sample": "Have clients send fewer events of a flood, with exact counts.",
         "silence": "Tell nobody of what matches, for a while.",
         "notify": "Try out the channels of topology.yaml.",
@@ -50,6 +51,7 @@ COMMANDS: Final[dict[str, dict[str, str]]] = {
         "detect": "Find patterns in error events.",
         "respond": "Say what would be commanded for patterns and results.",
         "simulate": "Make the errors of a fleet with planted incidents, and score detection.",
+        "quality": "Measure the core: how good it is, and where it is weak.",
     },
 }
 

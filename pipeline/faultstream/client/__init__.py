@@ -17,7 +17,6 @@ from faultstream.client.inforce import InForce, in_force
 from faultstream.client.pool import PoolTimeoutError, ResourcePool
 from faultstream.client.progress import progress
 from faultstream.client.recovery import with_recovery
-from faultstream.client.progress import progress
 from faultstream.client.reporter import Reporter, Stats
 from faultstream.client.retry import Retry
 from faultstream.client.rollback import RollbackStack
@@ -62,7 +61,6 @@ __all__ = [
     "describe",
     "in_force",
     "operations",
-    "progress",
     "operations_from_file",
     "progress",
     "resilient",

@@ -298,6 +298,18 @@ class CircuitBreaker(Decorator):
                 self._probes = max(1, min(probes, self._half_open_calls))
 
     @property
+    def period(self) -> int:
+        """Grows with every change of the state."""
+        return self._period
+
+    @property
+    def left_ms(self) -> int:
+        """How long it stays OPEN at least, 0 in other states."""
+        if self._state is not BreakerState.OPEN:
+            return 0
+        return max(0, round((self._until - self.clock()) * 1000))
+
+    @property
     def held_ms(self) -> int:
         """How long a command still keeps it open, 0 when none does."""
         if self._state is not BreakerState.OPEN:

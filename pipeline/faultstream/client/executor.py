@@ -19,7 +19,7 @@ import msgspec
 from faultstream.client import lifetime
 from faultstream.client.brokers import DEFAULT_BROKERS, addresses
 from faultstream.client.handler import Handler, Registered
-from faultstream.client.setting import Counts, Setting
+from faultstream.client.setting import Counts, Place, Setting
 from faultstream.core.event import DEFAULT_ENVIRONMENT
 from faultstream.core.records import Delivery
 
@@ -211,6 +211,14 @@ class Executor:
         """Have `run()` return: no more commands, what runs has `timeout_s`. From any thread."""
         if self._shift is not None:
             self._shift.stop(timeout_s)
+
+    @property
+    def place(self) -> Place:
+        """Where it reads and writes, for what works beside it."""
+        setting = self._setting
+        return Place(
+            self._brokers, setting.results_topic, self._client_id, setting.name, self._kafka
+        )
 
     def now_ms(self) -> int:
         """The executor's clock, by which commands expire."""

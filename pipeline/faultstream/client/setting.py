@@ -1,7 +1,7 @@
 """What an executor is, what it counts, and why it may not start."""
 
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 
 class JournalInUseError(RuntimeError):
@@ -19,6 +19,16 @@ class Counts:
     def refuse(self, reason: str) -> None:
         """A command that was not carried out."""
         self.refused[reason] = self.refused.get(reason, 0) + 1
+
+
+class Place(NamedTuple):
+    """Where an executor reads and writes."""
+
+    brokers: str
+    results_topic: str
+    client_id: str
+    name: str
+    kafka: Mapping[str, Any]
 
 
 class Setting(NamedTuple):

@@ -3,19 +3,25 @@
 A change lasts for the command's parameter `hold_ms`, or until the command expires. Its parameters
 `name` (or `operation`, which is the same) and `dependency` limit it to the primitives of that name
 or dependency. `rollback_of` takes a change back.
-Commands never loosen a breaker or a rate: those only become stricter.
+Commands never loosen a breaker or a rate: those only become stricter. The `probes` of a breaker
+that a command opens are one budget for all instances that the command is for (see fleet).
 """
 
 import fnmatch
+import weakref
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from typing import Any, Final
+
+import msgspec
 
 from faultstream.client.backoff import jittered, named
 from faultstream.client.breaker import BreakerState, CircuitBreaker
 from faultstream.client.degradation import Degradation
 from faultstream.client.executor import Executor
 from faultstream.client.fallback import Fallback
+from faultstream.client.fleet import Fleet
 from faultstream.client.handler import Outcome
+from faultstream.client.inforce import in_force
 from faultstream.client.pool import ResourcePool
 from faultstream.client.retry import Retry, RetryPlan
 from faultstream.client.throttle import Rate, RateLimiter
@@ -25,10 +31,15 @@ from faultstream.core.records import RecoveryCommand
 MAX_HOLD_MS: Final = 3_600_000
 MAX_ATTEMPTS: Final = 10
 MAX_TIMEOUT_MS: Final = 600_000
+MAX_TOLD: Final = 200
+"""Primitives in an answer to client_state."""
 _SCOPES: Final = ("name", "operation", "dependency")
 
 Cache = MutableMapping[str, Any] | Callable[[str], object]
 """A mapping by string keys, or a function that takes the pattern of keys to forget."""
+
+
+_telling: Final[weakref.WeakSet[Executor]] = weakref.WeakSet()
 
 
 def steer(
@@ -45,7 +56,7 @@ def steer(
     """Register a handler for the strategy of each primitive that is given, before `start`.
 
     circuit_break, pool_increase, timeout_increase, fallback, retry, request_throttle, cache_clear;
-    their parameters are those of topology.yaml.
+    their parameters are those of topology.yaml. Besides, client_state tells what is in force.
     """
     for strategy, given, change in (
         ("circuit_break", breaker, _break),
@@ -57,15 +68,20 @@ def steer(
     ):
         if given is not None:
             primitives = list(given) if isinstance(given, Sequence) else [given]
-            executor.handles(strategy)(_handler(executor, primitives, change))
+            after = Fleet(executor).join if strategy == "circuit_break" else None
+            executor.handles(strategy)(_handler(executor, primitives, change, after))
     if cache is not None:
         executor.handles("cache_clear")(_clearer(cache))
+    if executor not in _telling:
+        _telling.add(executor)
+        executor.handles("client_state")(_tell)
 
 
 def _handler(
     executor: Executor,
     primitives: list[Any],
     change: Callable[[Any, dict[str, Any], int], str],
+    after: Callable[[RecoveryCommand, Any, int], None] | None = None,
 ) -> Callable[[RecoveryCommand], Outcome]:
     def handle(command: RecoveryCommand) -> Outcome:
         chosen = [one for one in primitives if _meant(one, command.parameters)]
@@ -86,6 +102,9 @@ def _handler(
                     for at, one in enumerate(chosen)}  # fmt: skip
         except (KeyError, TypeError, ValueError) as exc:
             return Outcome("not_attempted", f"parameters: {type(exc).__name__}: {exc}")
+        if after is not None and command.target.instances != "one":
+            for one in chosen:
+                after(command, one, int(command.parameters.get("probes", 1)))
         refused = [text for text in done.values() if text.startswith("left alone")]
         message = "; ".join(f"{name}: {text}" for name, text in done.items())
         details = {"hold_ms": for_ms, "done": done}
@@ -164,6 +183,12 @@ def _let_go(primitive: Any) -> None:
             primitive.plan.let_go()
         case RateLimiter():
             primitive.rate.let_go()
+
+
+def _tell(_: RecoveryCommand) -> Outcome:
+    """Somebody asks what is in force; nothing is changed."""
+    found = msgspec.to_builtins(in_force())
+    return Outcome("success", f"{len(found)} in force", {"in_force": found[:MAX_TOLD]})
 
 
 def _clearer(cache: Cache) -> Callable[[RecoveryCommand], Outcome]:
