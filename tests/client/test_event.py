@@ -1,5 +1,6 @@
 """Events of exceptions: types, chains, frames, limits; whatever the application throws."""
 
+import json
 import pathlib
 from typing import Any
 
@@ -155,3 +156,18 @@ def test_ids_are_uuids_that_sort_by_time() -> None:
     assert len(set(ids)) == 1_000
     assert all(text[14] == "7" and text[19] in "89ab" and len(text) == 36 for text in ids)
     assert [text[:13] for text in ids] == sorted(text[:13] for text in ids)
+
+
+class OddError(LookupError):
+    """One of our own."""
+
+
+class OdderError(OddError):
+    """And one below it."""
+
+
+def test_bases() -> None:
+    """An error's own ancestors are told, nearest first; those of the standard library's are not."""
+    assert stack.bases_of(OdderError) == [f"{__name__}.OddError", "LookupError"]
+    assert stack.bases_of(FileNotFoundError) == []
+    assert stack.bases_of(json.JSONDecodeError) == []

@@ -58,6 +58,79 @@ def test_cause_chain() -> None:
     assert (found.category, found.rule) == ("timeout", "cause:type:TimeoutError")
 
 
+@pytest.mark.parametrize(
+    ("error_type", "bases", "category", "rule"),
+    [
+        ("shop.Oops", ["requests.exceptions.ConnectionError", "OSError"], "network",
+         "ancestor:requests.exceptions.ConnectionError"),
+        ("shop.Oops", ["shop.Base", "TimeoutError"], "timeout", "ancestor:TimeoutError"),
+        ("shop.Oops", ["shop.TokenExpired"], "security", "ancestor:shop.TokenExpired"),
+        ("shop.TimeoutError", ["ValueError"], "timeout", "words:timeout"),
+        ("KeyError", ["TimeoutError"], "code", "type:KeyError"),
+    ],
+)  # fmt: skip
+def test_ancestors(error_type: str, bases: list[str], category: str, rule: str) -> None:
+    """The nearest ancestor that says something tells what an unknown type is."""
+    found = verdict(error_type, bases=bases)
+    assert (found.category, found.rule) == (category, rule)
+
+
+@pytest.mark.parametrize(
+    ("error_type", "category"),
+    [
+        ("acme.cache.ShardLeaderUnavailableException", "dependency"),
+        ("acme.ConnectionValidationError", "validation"),
+        ("Acme::Billing::CardAlreadyExpired", "business"),
+        ("acme.NoSuchTableError", "database"),
+        ("acme.JsonDecodeFailure", "serialization"),
+        ("nosuchtableerror", "database"),
+        ("acme.TooManyConnectionsError", "resource"),
+        ("acme.PaymentDeclined", "business"),
+    ],
+)
+def test_names_are_read(error_type: str, category: str) -> None:
+    """Names that no table lists are read word by word; the last word is the head."""
+    assert verdict(error_type).category == category
+
+
+@pytest.mark.parametrize(
+    ("error_type", "rule", "words"),
+    [
+        ("acme.PoolExhaustedError", "words:too-many-connections", "pool exhausted"),
+        ("acme.jwt.TokenHasExpired", "words:expired", "token expired"),
+        ("acme.ReadTimedOut", "words:timeout", "timed out"),
+    ],
+)
+def test_reliable_readings_decide(error_type: str, rule: str, words: str) -> None:
+    """What is read for sure goes before the message, and the words that say it are told."""
+    event = ErrorEvent(service="s", error_type=error_type, message="no such file or directory")
+    chosen, _ = CLASSIFIER.explain(event, template(event.message))
+    assert (chosen.spec.rule, chosen.told) == (rule, words)
+
+
+@pytest.mark.parametrize(
+    ("message", "category", "rule"),
+    [
+        ("job 7 died: com.acme.RateLimitExceededException: wait", "rate_limit", "mentioned:"),
+        ("rpc error: code = DeadlineExceeded desc = slow", "timeout", "mentioned:"),
+        ("upstream answered: response 503", "dependency", "message:"),
+    ],
+)
+def test_names_in_messages(message: str, category: str, rule: str) -> None:
+    """Names of errors and codes in a message are read too."""
+    found = verdict("acme.Odd", message)
+    assert found.category == category
+    assert found.rule.startswith(rule)
+
+
+def test_explained() -> None:
+    """All that was weighed is told, and what decided is one of it."""
+    event = ErrorEvent(service="s", error_type="acme.Odd", message="read timed out")
+    chosen, seen = CLASSIFIER.explain(event, template(event.message))
+    assert chosen in seen
+    assert chosen.spec.rule == CLASSIFIER.classify(event, template(event.message)).rule
+
+
 def test_producer_decides() -> None:
     """Category, severity and recoverability given by the producer stand."""
     found = verdict("KeyError", category="business", severity="fatal", recoverable=True)

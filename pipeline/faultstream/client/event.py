@@ -115,6 +115,7 @@ def build(origin: Origin, seen: Sighting, count: int) -> ErrorEvent:
         handled=True,
         frames=stack.frames_of(seen.places),
         causes=stack.causes_of(seen.exc) if seen.exc is not None else [],
+        bases=stack.bases_of(type(seen.exc)) if seen.exc is not None else [],
         count=count,
         cut=["message"] if text is not seen.message else [],
     )

@@ -92,6 +92,7 @@ def _mend(event: ErrorEvent) -> None:
             setattr(event, name, _utf8(value))
     event.tags = {_utf8(key): _utf8(value) for key, value in event.tags.items()}
     event.fingerprint = [_utf8(part) for part in event.fingerprint]
+    event.bases = [_utf8(name) for name in event.bases]
     for cause in event.causes:
         cause.error_type, cause.message = _utf8(cause.error_type), _utf8(cause.message)
     for frame in event.frames:

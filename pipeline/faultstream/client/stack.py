@@ -1,10 +1,11 @@
-"""What an exception says of itself: type, message, causes and frames. Never locals."""
+"""What an exception says of itself: type, bases, message, causes and frames. Never locals."""
 
+import sys
 import sysconfig
 from types import CodeType, TracebackType
 from typing import Final
 
-from faultstream.core.event import MAX_CAUSES, MAX_FRAMES, Cause, Frame
+from faultstream.core.event import MAX_BASES, MAX_CAUSES, MAX_FRAMES, MAX_NAME_CHARS, Cause, Frame
 
 MESSAGE_CHARS: Final = 16 * 1024
 CAUSE_CHARS: Final = 1024
@@ -16,6 +17,8 @@ _CACHED_FRAMES: Final = 2048
 Place = tuple[CodeType, int, str]
 """Code, line, module of one frame."""
 
+_CACHED_TYPES: Final = 1024
+_bases: dict[type[BaseException], tuple[str, ...]] = {}
 _frames: dict[tuple[int, int], tuple[CodeType, Frame]] = {}
 _foreign: Final = tuple(
     sorted({path for key in ("stdlib", "platstdlib") if (path := sysconfig.get_paths().get(key))})
@@ -28,6 +31,31 @@ def type_name(kind: type[BaseException]) -> str:
     if module in {"builtins", "__main__"}:
         return kind.__qualname__
     return f"{module}.{kind.__qualname__}"
+
+
+def bases_of(kind: type[BaseException]) -> list[str]:
+    """Names of the ancestors, nearest first; none for types of the standard library.
+
+    `Exception` and what stands above it say nothing and are left out, as are mixed-in classes that
+    are no errors. What was found once is kept: a type's ancestors do not change.
+    """
+    known = _bases.get(kind)
+    if known is None:
+        known = () if _is_standard(kind) else _ancestors(kind)
+        if len(_bases) >= _CACHED_TYPES:
+            _bases.clear()
+        _bases[kind] = known
+    return list(known)
+
+
+def _ancestors(kind: type[BaseException]) -> tuple[str, ...]:
+    above = [one for one in kind.__mro__[1:] if issubclass(one, BaseException)]
+    named = [type_name(one) for one in above if one not in (Exception, BaseException)]
+    return tuple(cut(name, MAX_NAME_CHARS) for name in named[:MAX_BASES])
+
+
+def _is_standard(kind: type[BaseException]) -> bool:
+    return kind.__module__.partition(".")[0] in sys.stdlib_module_names
 
 
 def cut(text: str, limit: int) -> str:

@@ -15,6 +15,7 @@ MAX_CAUSES: Final = 50
 MAX_TAGS: Final = 64
 MAX_COUNT: Final = 1_000_000_000
 MAX_NAME_CHARS: Final = 512
+MAX_BASES: Final = 16
 
 DEFAULT_ENVIRONMENT: Final = "production"
 
@@ -40,7 +41,8 @@ class ErrorEvent(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
     """One error, or `count` identical ones folded together by a client.
 
     `time` is RFC 3339 or milliseconds since the epoch on the wire, milliseconds once admitted.
-    `frames` and `causes` are outermost first. `cut` names the fields that were shortened.
+    `frames` and `causes` are outermost first. `bases` are the names of the type's ancestors,
+    nearest first, without those that every error has. `cut` names the fields that were shortened.
     """
 
     service: str
@@ -61,6 +63,7 @@ class ErrorEvent(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
     fingerprint: list[str] = []
     handled: bool | None = None
     causes: list[Cause] = []
+    bases: list[str] = []
     frames: list[Frame] = []
     recoverable: bool | None = None
     retry_count: int | None = None

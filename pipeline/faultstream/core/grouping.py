@@ -87,6 +87,8 @@ class Grouper:
         elif causes:
             shapes = [(cause.error_type, shape_key(head(cause.message))) for cause in causes]
             key += (b"causes", _short(_pack(shapes)))
+        if event.bases:
+            key += (b"bases", _short(_pack(event.bases)))
         if event.fingerprint:
             key += (b"given", _short(_pack(event.fingerprint)))
         if not message or message.isspace():

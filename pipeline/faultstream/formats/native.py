@@ -105,6 +105,7 @@ def admit(value: bytes | None, *, timestamp_ms: int) -> ErrorEvent:  # noqa: C90
         and (
             len(event.tags) > limits.MAX_TAGS
             or len(event.fingerprint) > _MAX_PARTS
+            or len(event.bases) > limits.MAX_BASES
             or (rest > _SMALL and not _surely_within(event, value))
         )
     ):
@@ -215,6 +216,10 @@ def _hold_to_limits(event: ErrorEvent) -> None:
                 _note(event, name)
     _hold_frames(event)
     _hold_causes(event)
+    bases = event.bases
+    if len(bases) > limits.MAX_BASES or any(len(name) > longest for name in bases):
+        event.bases = [name[:longest] for name in bases[: limits.MAX_BASES]]
+        _note(event, "bases")
     given = event.fingerprint
     if len(given) > _MAX_PARTS or any(len(part) > longest for part in given):
         event.fingerprint = [part[:longest] for part in given[:_MAX_PARTS]]
@@ -270,7 +275,7 @@ def _decode_slowly(value: bytes) -> ErrorEvent:
     if not isinstance(plain, dict):
         raise DataError("decode", f"expected a JSON object, got {type(plain).__name__}")
     plain = {name: field for name, field in plain.items() if field is not None}
-    for name in ("frames", "causes", "tags"):
+    for name in ("frames", "causes", "bases", "tags"):
         plain[name] = _without_nulls(plain.get(name, {} if name == "tags" else []))
     for name in ("time", "count"):
         number = plain.get(name)

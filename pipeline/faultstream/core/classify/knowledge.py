@@ -3,8 +3,8 @@
 Reading package data is the one thing here that is not arithmetic; what is read is part of the
 release like code, so equal versions give equal verdicts. A file holds `[[types]]` (names that
 share a verdict), `[[packages]]` (what an unlisted type of a package is by default), `[[messages]]`
-(in order, first match wins), `[[families]]` (texts that give a type away) and `[[words]]` (for
-names that no table lists, in order).
+(in order, first match wins), `[[families]]` (texts that give a type away), `[concepts]` and
+`[[readings]]` (for names that no table lists; see reading.py).
 
 A verdict is written `category severity transient [http]`, transient as yes or no. How far a
 type settles the matter: `firm` wholly; `soft` unless the message says more; `bare` not at all.
@@ -15,15 +15,15 @@ import tomllib
 from collections.abc import Iterable, Sequence
 from functools import cache
 from importlib import resources
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import msgspec
 
+from faultstream.core.classify import reading
 from faultstream.core.classify.names import leaf
+from faultstream.core.classify.reading import Reader, Strength
 from faultstream.core.group import CATEGORIES, Category
 from faultstream.core.severity import RANK, Severity
-
-Strength = Literal["firm", "soft", "bare"]
 
 # `python` and `java` first: a name without its module is most often the standard library's.
 FIRST: Final[tuple[str, ...]] = ("python", "java", "node", "go", "dotnet", "php", "ruby")
@@ -54,6 +54,18 @@ COMMON_LEAVES: Final = frozenset(
         "HttpException",
         "HTTPError",
         "ParseError",
+        # The languages' own, which are listed without a module.
+        "RuntimeError",
+        "RuntimeException",
+        "TypeError",
+        "NameError",
+        "ValueError",
+        "SyntaxError",
+        "RangeError",
+        "KeyError",
+        "IndexError",
+        "LoadError",
+        "IOException",
     }
 )
 
@@ -69,19 +81,22 @@ class Spec(msgspec.Struct, frozen=True):
 
 
 class TypeRule(msgspec.Struct, frozen=True):
-    """What is known of one type. `by_leaf`: found by the last part of its name only."""
+    """What is known of one type. `by_leaf`: found by the last part of its name only, in which
+    `agreed` more libraries mean the same than mean something else."""
 
     spec: Spec
     strength: Strength
     library: str
     by_leaf: bool = False
+    agreed: int = 1
 
 
 class MessageRule(msgspec.Struct, frozen=True):
     """Matches when one of `any` stands in the text or `regex` finds something, and all of `all`.
 
-    With `within`, only for types of these categories, then also for firm ones; `weak` ones only
-    where the type says nothing. A part that ends in a digit ends the number too.
+    `of` says which of the texts belong to one library. With `within`, only for types of these
+    categories, then also for firm ones; `weak` ones only where the type says nothing. A part
+    that ends in a digit ends the number too.
     """
 
     spec: Spec
@@ -90,6 +105,17 @@ class MessageRule(msgspec.Struct, frozen=True):
     regex: re.Pattern[str] | None
     within: tuple[str, ...]
     weak: bool = False
+    of: tuple[tuple[str, tuple[str, ...]], ...] = ()
+
+    def without(self, libraries: frozenset[str]) -> "MessageRule | None":
+        """The same without the texts of some libraries, None when nothing is left."""
+        gone = {text for library, texts in self.of if library in libraries for text in texts}
+        if not gone:
+            return self
+        texts = tuple(text for text in self.any if text not in gone)
+        if not texts and self.regex is None:
+            return None
+        return msgspec.structs.replace(self, any=texts)
 
     def matches(self, text: str) -> bool:
         """Whether the rule applies to `text`, which is in lower case."""
@@ -104,14 +130,6 @@ class MessageRule(msgspec.Struct, frozen=True):
         return not self.any
 
 
-class WordRule(msgspec.Struct, frozen=True):
-    """Matches a type's leaf name, in lower case without separators, by any of its parts."""
-
-    spec: Spec
-    any: tuple[str, ...]
-    strength: Strength
-
-
 class Knowledge(msgspec.Struct, frozen=True):
     """All rules. `leaves` holds types by their last part, for names given without module."""
 
@@ -119,15 +137,23 @@ class Knowledge(msgspec.Struct, frozen=True):
     leaves: dict[str, TypeRule]
     packages: dict[str, TypeRule]
     messages: tuple[MessageRule, ...]
-    words: tuple[WordRule, ...]
+    reader: Reader
+    readings: dict[str, Spec]
     families: tuple[tuple[Category, tuple[str, ...]], ...] = ()
 
     def without(self, libraries: Iterable[str]) -> "Knowledge":
-        """The same without the type and package rules of some libraries, for cross-validation."""
+        """The same without what was written for some libraries, for cross-validation."""
         left = frozenset(libraries)
         types = {name: rule for name, rule in self.types.items() if rule.library not in left}
         packages = {name: rule for name, rule in self.packages.items() if rule.library not in left}
-        return msgspec.structs.replace(self, types=types, leaves=_leaves(types), packages=packages)
+        messages = (rule.without(left) for rule in self.messages)
+        return msgspec.structs.replace(
+            self,
+            types=types,
+            leaves=_leaves(types),
+            packages=packages,
+            messages=tuple(rule for rule in messages if rule is not None),
+        )
 
 
 def parse_spec(text: str, rule: str) -> Spec:
@@ -155,19 +181,29 @@ def parse_spec(text: str, rule: str) -> Spec:
 
 def _leaves(types: dict[str, TypeRule]) -> dict[str, TypeRule]:
     """By last part. Where libraries disagree about a name, it settles nothing by itself."""
-    found: dict[str, TypeRule] = {}
+    grouped: dict[str, list[TypeRule]] = {}
     for name, rule in types.items():
         last = leaf(name)
-        if last != name and last in COMMON_LEAVES:
-            continue
-        first = found.get(last)
-        if first is None:
-            found[last] = msgspec.structs.replace(rule, by_leaf=True)
-        elif first.strength == "firm" and (
-            rule.strength != "firm" or rule.spec.category != first.spec.category
-        ):
-            found[last] = msgspec.structs.replace(first, strength="soft")
-    return found
+        if last == name or last not in COMMON_LEAVES:
+            grouped.setdefault(last, []).append(rule)
+    return {last: _agreed(rules) for last, rules in grouped.items()}
+
+
+def _agreed(rules: Sequence[TypeRule]) -> TypeRule:
+    """What most libraries mean by a name, the first of them where it is even."""
+    meant: dict[str, set[str]] = {}
+    for rule in rules:
+        meant.setdefault(rule.spec.category, set()).add(rule.library)
+    most = max(meant, key=lambda category: len(meant[category]))
+    first = next(rule for rule in rules if rule.spec.category == most)
+    soft = len(meant) > 1 or any(rule.strength != "firm" for rule in rules)
+    others = sum(len(libraries) for libraries in meant.values()) - len(meant[most])
+    return msgspec.structs.replace(
+        first,
+        strength="soft" if soft and first.strength == "firm" else first.strength,
+        by_leaf=True,
+        agreed=max(0, len(meant[most]) - others),
+    )
 
 
 def _texts(value: str | Sequence[str] | None) -> tuple[str, ...]:
@@ -189,7 +225,7 @@ def build(files: Iterable[tuple[str, dict[str, Any]]]) -> Knowledge:
     types: dict[str, TypeRule] = {}
     packages: dict[str, TypeRule] = {}
     messages: list[MessageRule] = []
-    words: list[WordRule] = []
+    readings: dict[str, Any] = {"concepts": {}, "readings": []}
     families: list[tuple[Category, tuple[str, ...]]] = []
     for file, content in files:
         for entry in content.get("types", ()):
@@ -203,7 +239,9 @@ def build(files: Iterable[tuple[str, dict[str, Any]]]) -> Knowledge:
                 spec = parse_spec(entry["verdict"], f"package:{name}")
                 packages.setdefault(name, TypeRule(spec, entry.get("strength", "soft"), library))
         for entry in content.get("messages", ()):
-            plain, regex = _parts(_texts(entry.get("any")), entry.get("regex"))
+            of = {library: _texts(texts) for library, texts in entry.get("of", {}).items()}
+            every = (*_texts(entry.get("any")), *(text for texts in of.values() for text in texts))
+            plain, regex = _parts(every, entry.get("regex"))
             messages.append(
                 MessageRule(
                     parse_spec(entry["verdict"], f"message:{entry['id']}"),
@@ -212,16 +250,24 @@ def build(files: Iterable[tuple[str, dict[str, Any]]]) -> Knowledge:
                     re.compile(regex) if regex else None,
                     _texts(entry.get("within")),
                     entry.get("weak", False),
+                    tuple(sorted(of.items())),
                 )
             )
         families.extend(
             (entry["category"], _texts(entry["any"])) for entry in content.get("families", ())
         )
-        for entry in content.get("words", ()):
-            spec = parse_spec(entry["verdict"], f"words:{entry['id']}")
-            words.append(WordRule(spec, _texts(entry["any"]), entry.get("strength", "firm")))
+        readings["concepts"].update(content.get("concepts", {}))
+        readings["readings"].extend(content.get("readings", ()))
+    vocabulary, listed = reading.build(readings)
+    specs = {one.id: parse_spec(one.verdict, f"words:{one.id}") for one in listed}
     return Knowledge(
-        types, _leaves(types), packages, tuple(messages), tuple(words), tuple(families)
+        types=types,
+        leaves=_leaves(types),
+        packages=packages,
+        messages=tuple(messages),
+        reader=Reader(vocabulary, listed),
+        readings=specs,
+        families=tuple(families),
     )
 
 

@@ -84,13 +84,19 @@ class Model:
         verdicts: Mapping[str, str],
         temperature: float,
         floor: float,
+        readings: Mapping[str, float] | None = None,
     ) -> None:
+        self._readings = readings or {}
         self._labels = labels
         self._bias = bias
         self._weights = weights
         self._temperature = temperature
         self._floor = floor
         self._specs = {label: parse_spec(verdicts[label], "learned") for label in labels}
+
+    def reading(self, name: str, usual: float) -> float:
+        """How often a reading of names was right on listed types; `usual` where unknown."""
+        return self._readings.get(name, usual)
 
     def guess(self, error_type: str, low: str) -> Guess | None:
         """The best category, or None when it is less likely than the floor or nothing is known."""
