@@ -6,6 +6,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import NoReturn
 
+from faultstream.cli.quality import command
+
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 
 
@@ -32,3 +34,9 @@ def scorer(name: str) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+def report(section: str) -> None:
+    """Prints a section of `faultstream quality` over the data; options are passed on."""
+    data = ["--data", str(DATA)] if DATA.exists() else []
+    command.main(["--only", section, *data, *sys.argv[1:]])

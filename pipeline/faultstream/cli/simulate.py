@@ -1,10 +1,6 @@
 """`faultstream simulate`: labelled fleets, and how well detection finds what was planted."""
 
 import re
-from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
-from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Final
 
@@ -15,19 +11,19 @@ from faultstream import wire
 from faultstream.cli import offline
 from faultstream.core.policy import Topology
 from faultstream.simulate.figures import figures
-from faultstream.simulate.fleet import told
 from faultstream.simulate.generate import Run
 from faultstream.simulate.planting import Truth
 from faultstream.simulate.reading import load, packaged
 from faultstream.simulate.report import text
 from faultstream.simulate.scenario import Scenario
-from faultstream.simulate.score import Tally, play
+from faultstream.simulate.score import Tally
+from faultstream.simulate.seeds import each
 
 _MAX_SEEDS: Final = 10_000
 
 
 class Seeds(click.ParamType):
-    """One seed, or a range with both ends: `7`, `1..20`."""
+    """One seed, or a range with both ends: `7`, `1..20` or `1-20`."""
 
     name = "seeds"
 
@@ -37,7 +33,7 @@ class Seeds(click.ParamType):
         """The seeds in order."""
         if isinstance(value, range):
             return value
-        found = re.fullmatch(r"(\d{1,9})(?:\.\.(\d{1,9}))?", str(value))
+        found = re.fullmatch(r"(\d{1,9})(?:(?:\.\.|-)(\d{1,9}))?", str(value))
         if found is None:
             self.fail(f"{value!r} is neither a seed nor a range like 1..20", param, ctx)
         first = int(found[1])
@@ -116,27 +112,12 @@ def _scored(
 ) -> Tally:
     """All seeds together; of more than one it is told how each went."""
     tally = Tally()
-    work = partial(_score, scenario, topology, blind)
-    for seed, one in zip(seeds, _each(work, seeds, jobs), strict=True):
+    for seed, one in each(scenario, topology, seeds, blind=blind, jobs=jobs):
         tally.add(one)
         if len(seeds) > 1:
             right = sum(not hit.missing for hit in one.hits)
             click.echo(f"seed {seed}: {right} of {len(one.hits)} found", err=True)
     return tally
-
-
-def _each(work: Callable[[int], Tally], seeds: range, jobs: int) -> Iterator[Tally]:
-    """The tally of each seed, in order."""
-    if jobs == 1 or len(seeds) == 1:
-        yield from map(work, seeds)
-        return
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        yield from pool.map(work, seeds)
-
-
-def _score(scenario: Scenario, topology: Topology, blind: bool, seed: int) -> Tally:
-    run = Run(scenario, seed)
-    return play(run, topology if blind else told(topology, run.fleet.values()))
 
 
 def _write(run: Run, folder: Path) -> None:

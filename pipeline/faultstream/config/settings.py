@@ -55,6 +55,7 @@ VARIABLES: Final = (
     Variable("SIGNING_KEY_ID", "k1", "Name of the signing key, sent beside the signature."),
     Variable("LOG_LEVEL", "info", f"One of {', '.join(LOG_LEVELS)}."),
     Variable("METRICS_PORT", "0", "Loopback port of metrics and health, 0 for none; 0 to 65535."),
+    Variable("QUALITY_DATA", "", "Folder of real data sets, read by `faultstream quality`."),
     Variable("INJECT", "0", "1 lets the client inject faults on purpose (`inject`, `point`)."),
 )
 

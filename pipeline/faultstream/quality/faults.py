@@ -1,29 +1,28 @@
-"""What detect and respond make of a real fault: root, services touched, who passed it to whom.
+"""Faults: what detect and respond make of a real fault: root, services touched, who passed it on.
 
-Shared by cascades.py and incidents.py. Each fault is replayed alone, by its own log events in
-order of time, with the call topology that comes with the data.
+Each fault is replayed alone, by its own log events in order of time, with the call topology that
+comes with the data.
 """
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Final
 
 import msgspec
 
-from faultstream.config.topology import load as load_topology
 from faultstream.core.event import ErrorEvent
 from faultstream.core.policy import ServicePolicy, Topology
 from faultstream.core.records import Pattern
+from faultstream.quality.data import Row
 from faultstream.simulate.generate import Arrival
 from faultstream.simulate.replay import Replay
 
-LEVELS = {"WARN": "low", "ERROR": "", "FATAL": "critical"}
-Row = dict[str, Any]
+LEVELS: Final = {"WARN": "low", "ERROR": "", "FATAL": "critical"}
+_SEVERAL: Final = frozenset({"cascade", "correlation", "sequence", "recovery_loop"})
 
 
-def topology_of(calls: Iterable[Row], rows: Sequence[Row]) -> Topology:
-    """The packaged topology that knows who calls whom, and the layers if the data has any."""
-    topology = load_topology(None)
+def topology_of(topology: Topology, calls: Iterable[Row], rows: Sequence[Row]) -> Topology:
+    """`topology` that knows who calls whom."""
     needs: dict[str, set[str]] = {row["service"]: set() for row in rows}
     for call in calls:
         needs.setdefault(call["caller"], set()).add(call["callee"])
@@ -69,8 +68,7 @@ class Answer(msgspec.Struct):
 def answer(topology: Topology, stream: list[Arrival], *, since_ms: int = 0) -> Answer:
     """Replays a fault; patterns that ended before `since_ms` are no part of the answer.
 
-    Roots are those of cascades, the widest first, then the other services by the number of
-    errors in their patterns.
+    Roots are those of cascades, the widest first, then the other services as they began to err.
     """
     last: dict[str, Pattern] = {}
     for told in Replay(topology, 1).patterns(stream):
@@ -82,13 +80,15 @@ def answer(topology: Topology, stream: list[Arrival], *, since_ms: int = 0) -> A
         (one for one in patterns if one.kind == "cascade"),
         key=lambda one: (-len(one.affected.services), one.first_at_ms),
     )
-    weight: Counter[str] = Counter()
+    first: dict[str, int] = {}
     for one in patterns:
-        if one.kind not in {"cascade", "correlation", "sequence"}:
-            weight[one.service] = max(weight[one.service], one.count)
+        if one.kind not in _SEVERAL:
+            first[one.service] = min(first.get(one.service, one.first_at_ms), one.first_at_ms)
     ranked = [one.root for one in cascades]
-    ranked += [name for name, _ in sorted(weight.items(), key=lambda item: (-item[1], item[0]))]
-    pairs = {(edge.source, edge.target) for one in cascades for edge in one.edges}
-    touched = {*weight, *(name for one in cascades for name in one.affected.services)}
-    kinds = Counter(str(one.kind) for one in patterns)
-    return Answer(list(dict.fromkeys(ranked)), touched, pairs, kinds)
+    ranked += sorted(first, key=lambda name: (first[name], name))
+    return Answer(
+        roots=list(dict.fromkeys(ranked)),
+        touched={*first, *(name for one in cascades for name in one.affected.services)},
+        pairs={(edge.source, edge.target) for one in cascades for edge in one.edges},
+        kinds=Counter(str(one.kind) for one in patterns),
+    )

@@ -1,0 +1,72 @@
+"""Incidents: root and reach of incidents of a multi-service product (rootcausebench).
+
+Reach is the mean Jaccard of the services that are told to be touched beside the root, and the true
+ones. Remediation is not scored: the data's answers (roll forward, purge the data, ...) are of
+another kind than strategies.
+"""
+
+from typing import Any, Final
+
+from faultstream.quality.faults import answer, arrivals, topology_of
+from faultstream.quality.section import Section, Table, Task, ratio
+
+PEERS: Final = (("errors only (24 incidents)", "19/24", 0.44), ("best peer (24)", "22/24", 0.81))
+_LEVELS: Final = ("WARN", "ERROR", "FATAL")
+
+
+def measure(task: Task) -> Section:
+    """How many roots are right, and how well the reach is told."""
+    truths = task.data.json("incidents", "truth.json")
+    rows = task.data.lines("incidents", "events.jsonl.gz")
+    calls = task.data.json("incidents", "topology.json")
+    right, overlap = 0, 0.0
+    weak: list[dict[str, Any]] = []
+    for number, truth in enumerate(truths, 1):
+        name, root = truth["incident"], truth["first_failing_service"]
+        mine = [row for row in rows if row["incident"] == name]
+        topology = topology_of(task.topology, calls.get(name, []), mine)
+        found = answer(topology, arrivals(mine, _LEVELS))
+        right += found.roots[:1] == [root]
+        touched, true = found.touched - set(found.roots[:1]), set(truth["blast_radius"])
+        share = len(touched & true) / len(touched | true) if touched | true else 1.0
+        overlap += share
+        if share < 1 or found.roots[:1] != [root]:
+            weak.append(
+                {"incident": name, "root": root, "said": found.roots[:1], "overlap": share}
+                | {"missing": sorted(true - touched), "too_many": sorted(touched - true)}
+            )
+        task.tell(f"incidents: {number} of {len(truths)}")
+    count = len(truths)
+    return Section(
+        says="Root and reach of incidents of a multi-service product.",
+        figures={
+            "incidents": count,
+            "roots_right": right,
+            "jaccard": overlap / count,
+            "peers": {name: rest for name, *rest in PEERS},
+            "weak": weak,
+        },
+        tables=[
+            Table(
+                columns=("", "root", "Jaccard"),
+                rows=[
+                    (f"ours ({count} incidents)", f"{right}/{count}", ratio(overlap / count, 2)),
+                    *((name, roots, ratio(one, 2)) for name, roots, one in PEERS),
+                ],
+            ),
+            Table(
+                title="not wholly right",
+                columns=("incident", "root said", "missing", "too many"),
+                rows=[
+                    (
+                        one["incident"],
+                        ("right" if one["said"] == [one["root"]] else ", ".join(one["said"])),
+                        ", ".join(one["missing"]),
+                        ", ".join(one["too_many"]),
+                    )
+                    for one in weak[: task.shown]
+                ],
+                texts=4,
+            ),
+        ],
+    )

@@ -1,0 +1,85 @@
+"""Series: learned limits on real series of measured values (NAB).
+
+A detection is a row where a crossing of the learned limit begins, on either side; one setting for
+all files, the one that `faultstream watch` has. The published figures of the peers have each the threshold
+that suits it best, which flatters them; ours has none.
+"""
+
+from typing import Final
+
+from faultstream.core.limits import Limits
+from faultstream.quality import nab
+from faultstream.quality.section import Section, Table, Task
+
+FOLDERS: Final = ("realAWSCloudwatch", "realTraffic")
+_QUIET: Final = "artificialNoAnomaly"
+PEERS: Final = (
+    ("windowed Gaussian", 31.2, 64.3),
+    ("Twitter ADVec", 38.5, 57.7),
+    ("HTM", 73.4, 82.5),
+    ("ARTime", 69.5, 86.9),
+)
+
+
+def detect(rows: list[dict[str, str]]) -> nab.Series:
+    """The times, and where a crossing begins."""
+    limits = Limits()
+    found = []
+    for row in rows:
+        crossing = limits.judge("", float(row["value"]), either=True)
+        found.append(crossing is not None and not crossing.lasting)
+    return [row["timestamp"] for row in rows], found
+
+
+def measure(task: Task) -> Section:
+    """NAB scores by folder, windows hit, and detections where nothing is wrong."""
+    windows = task.data.json("series", "labels", "combined_windows.json")
+    found: dict[str, dict[str, nab.Score]] = {}
+    for folder in (*FOLDERS, _QUIET):
+        found[folder] = {}
+        for path in sorted(task.data.path("series", "data", folder).glob("*.csv.gz")):
+            name = f"{folder}/{path.name.removesuffix('.gz')}"
+            rows = task.data.table("series", "data", folder, path.name)
+            found[folder][name] = nab.score(detect(rows), windows[name])
+        task.tell(f"series: {folder}")
+    scores = {folder: nab.corpus(found[folder], windows) for folder in FOLDERS}
+    hits = {
+        folder: (
+            sum(one.hit for one in found[folder].values()),
+            sum(one.windows for one in found[folder].values()),
+        )
+        for folder in FOLDERS
+    }
+    quiet = sum(one.said for one in found[_QUIET].values())
+    worst = sorted(
+        ((one.raw, name, one) for many in found.values() for name, one in many.items() if one.said),
+        key=lambda item: item[:2],
+    )[: task.shown]
+    ours = tuple("-" if scores[one] is None else f"{scores[one]:.1f}" for one in FOLDERS)
+    peers = [(name, f"{aws:.1f}", f"{traffic:.1f}") for name, aws, traffic in PEERS]
+    return Section(
+        says="Learned limits on real series (NAB score, standard profile; 100 is perfect).",
+        figures={
+            "scores": scores,
+            "windows_hit": {name: hit for name, (hit, _) in hits.items()},
+            "windows": {name: count for name, (_, count) in hits.items()},
+            "detections_without_anomaly": quiet,
+            "peers": {name: dict(zip(FOLDERS, rest, strict=True)) for name, *rest in PEERS},
+            "worst": [
+                {"file": name, "raw": raw, "hit": one.hit, "windows": one.windows, "said": one.said}
+                for raw, name, one in worst
+            ],
+        },
+        tables=[
+            Table(columns=("", "AWS", "Traffic"), rows=[("ours", *ours), *peers]),
+            Table(
+                title="worst files",
+                columns=("file", "points", "hit", "windows", "said"),
+                rows=[
+                    (name, f"{raw:.2f}", str(one.hit), str(one.windows), str(one.said))
+                    for raw, name, one in worst
+                ],
+            ),
+        ],
+        notes=[f"detections in series without anomalies: {quiet}"],
+    )
