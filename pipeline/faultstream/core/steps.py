@@ -13,7 +13,8 @@ The first of these that says anything about a target is believed, and of several
 nearest. A service that merely warns is no cause of errors that began at the same moment.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final, Literal
 
 import msgspec
@@ -48,19 +49,19 @@ class View:
         self.rises = sorted(rises, key=lambda one: (one.onset_ms, one.service))
         self.of = {one.service: one for one in self.rises}
         self.needs = {one.service: dependencies(topology, one.service) for one in self.rises}
-        self._of_event: dict[str, list[Rise]] = {}
-        self._of_trace: dict[str, list[Rise]] = {}
-        for one in self.rises:
-            for event_id in one.evidence:
-                self._of_event.setdefault(event_id, []).append(one)
-            for trace in one.traces:
-                self._of_trace.setdefault(trace, []).append(one)
+        wanted = {event_id for one in self.rises for event_id in one.parents}
+        self._of_event = _index(self.rises, wanted, lambda one: one.evidence)
+        self._of_trace = _index(self.rises, _shared(self.rises), lambda one: one.traces)
         self._learned: dict[str, list[str]] = {}
         for name, link in state.links.items():
-            source, _, target = name.partition(">")
-            if link.count >= topology.detectors.correlation.count and source in self.of:
-                self._learned.setdefault(target, []).append(source)
+            if link.count >= topology.detectors.correlation.count:
+                source, _, target = name.partition(">")
+                if source in self.of:
+                    self._learned.setdefault(target, []).append(source)
         self._depth = {name: layer.depth for name, layer in topology.layers.items()}
+        self._at: dict[int, list[Rise]] = {}
+        for one in self.rises:
+            self._at.setdefault(self._depth.get(one.layer, -1), []).append(one)
 
     def steps(self) -> list[Step]:
         """The steps between all of them."""
@@ -145,10 +146,38 @@ class View:
     def _deeper(self, target: Rise, depth: int) -> Iterator[tuple[Rise, int]]:
         """Those of deeper layers that rose shortly before, with their depth."""
         since_ms = target.onset_ms - self.policy.layer_window_ms
-        for one in self.rises:
-            below = self._depth.get(one.layer, -1)
-            if below > depth and since_ms <= one.onset_ms <= target.onset_ms and one is not target:
-                yield one, below
+        for below, rises in self._at.items():
+            if below > depth:
+                first = bisect_left(rises, since_ms, key=_onset)
+                for one in rises[first : bisect_right(rises, target.onset_ms, key=_onset)]:
+                    yield one, below
+
+
+def _shared(rises: Iterable[Rise]) -> set[str]:
+    """The traces that more than one of them has."""
+    seen: set[str] = set()
+    shared: set[str] = set()
+    for one in rises:
+        shared |= seen.intersection(one.traces)
+        seen.update(one.traces)
+    return shared
+
+
+def _index(
+    rises: Iterable[Rise], wanted: set[str], ids: Callable[[Rise], Sequence[str]]
+) -> dict[str, list[Rise]]:
+    """Who has each of the ids that somebody will ask for, by onset."""
+    found: dict[str, list[Rise]] = {}
+    for one in rises:
+        if not wanted.isdisjoint(ids(one)):
+            for name in ids(one):
+                if name in wanted:
+                    found.setdefault(name, []).append(one)
+    return found
+
+
+def _onset(rise: Rise) -> int:
+    return rise.onset_ms
 
 
 def _milder(source: Rise, target: Rise) -> bool:
