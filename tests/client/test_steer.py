@@ -110,6 +110,18 @@ def test_without_a_hold_the_expiry_of_the_command_ends_it() -> None:
     assert shop.timeout.seconds == 5
 
 
+def test_a_strategy_with_a_time_to_live_lasts_as_long() -> None:
+    """ttl_ms outlives the command; hold_ms goes before it; in fallback it means something else."""
+    shop = Shop()
+    parameters = {**PARAMETERS["timeout_increase"], "ttl_ms": 300_000}
+    shop.carry_out(command("timeout_increase", parameters=parameters))
+    assert shop.timeout.limit_ms.left_ms == 300_000
+    shop.carry_out(command("timeout_increase", parameters={**parameters, "hold_ms": 1_000}))
+    assert shop.timeout.limit_ms.left_ms == 1_000
+    shop.carry_out(command("fallback", parameters={"ttl_ms": 300_000}))
+    assert 0 < shop.fallback.forced.left_ms <= 60_000
+
+
 def test_a_rollback_takes_a_change_back() -> None:
     """A command with rollback_of returns to local control at once; a breaker is probed first."""
     shop = Shop()

@@ -1,6 +1,7 @@
 """Commands of the pipeline change primitives, for a time; then local control is back by itself.
 
-A change lasts for the command's parameter `hold_ms`, or until the command expires. Its parameters
+A change lasts for the command's parameter `hold_ms`, else `ttl_ms` where the strategy has that for
+it, else until the command expires. Its parameters
 `name` (or `operation`, which is the same) and `dependency` limit it to the primitives of that name
 or dependency. `rollback_of` takes a change back.
 Commands never loosen a breaker or a rate: those only become stricter. The `probes` of a breaker
@@ -33,6 +34,8 @@ MAX_ATTEMPTS: Final = 10
 MAX_TIMEOUT_MS: Final = 600_000
 MAX_TOLD: Final = 200
 """Primitives in an answer to client_state."""
+_HELD_FOR_TTL: Final = frozenset({"retry", "timeout_increase", "pool_increase", "request_throttle"})
+"""Strategies whose parameter `ttl_ms` says how long they last; in `fallback` it is an age."""
 _SCOPES: Final = ("name", "operation", "dependency")
 
 Cache = MutableMapping[str, Any] | Callable[[str], object]
@@ -93,8 +96,7 @@ def _handler(
             for one in chosen:
                 _let_go(one)
             return Outcome("success", "back to local control")
-        left_ms = command.expires_at_ms - executor.now_ms()
-        for_ms = int(command.parameters.get("hold_ms", left_ms))
+        for_ms = _length_ms(command, command.expires_at_ms - executor.now_ms())
         if not 0 < for_ms <= MAX_HOLD_MS:
             return Outcome("not_attempted", f"hold_ms: expected 1 to {MAX_HOLD_MS}, got {for_ms}")
         try:
@@ -113,6 +115,14 @@ def _handler(
         return Outcome("partial" if len(refused) < len(done) else "not_attempted", message, details)
 
     return handle
+
+
+def _length_ms(command: RecoveryCommand, left_ms: int) -> int:
+    """How long the change is to last."""
+    given = command.parameters
+    if command.strategy in _HELD_FOR_TTL and "ttl_ms" in given:
+        left_ms = min(int(given["ttl_ms"]), MAX_HOLD_MS)
+    return int(given.get("hold_ms", left_ms))
 
 
 def _meant(primitive: Any, parameters: Mapping[str, Any]) -> bool:

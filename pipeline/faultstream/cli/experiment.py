@@ -1,0 +1,154 @@
+"""`faultstream experiment run FILE`: break something on purpose and grade the answer."""
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+import click
+import msgspec
+
+from faultstream.cli.commanding import Commander, commander
+from faultstream.cli.duration import DURATION, now_ms
+from faultstream.config.errors import ConfigError
+from faultstream.config.settings import Settings
+from faultstream.config.topology import load
+from faultstream.core.experiment import Experiment, Grade, Run, order
+from faultstream.core.ids import derive
+
+ANSWER_S: Final = 5.0
+
+
+class NobodyInjectedError(click.ClickException):
+    """No executor of the service injected it."""
+
+    exit_code = 1
+
+
+@click.group("experiment")
+def command() -> None:
+    """Break something on purpose, see whether it is found and cured, and grade that."""
+
+
+@command.command("run")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--json", "json_file", type=click.Path(path_type=Path), help="The report as JSON.")
+@click.option("--timeout", "timeout_ms", type=DURATION, help="Default: what the file allows.")
+@click.option("--brokers", help="host:port[,..]; by default FAULTSTREAM_KAFKA.")
+@click.option(
+    "--topology",
+    "topology_file",
+    type=click.Path(path_type=Path),
+    help="topology.yaml; by default FAULTSTREAM_TOPOLOGY, else the one in the package.",
+)
+def run(
+    file: Path,
+    *,
+    json_file: Path | None,
+    timeout_ms: int | None,
+    brokers: str | None,
+    topology_file: Path | None,
+) -> None:
+    """Inject what FILE says, wait for the pipeline, and grade it.
+
+    Detected in time? The right strategy? Recovery verified in time? Wrong commands? The service
+    needs an executor with an injector that is switched on (`Injector(enabled=True).obey`).
+    Everything carries the experiment's id, so nobody is paged. The fault ends with its duration, or
+    with this command. Exit code 1 when a check did not pass.
+
+    \b
+    name: payments refuse            expect:
+    service: payments                  detected_within_s: 10
+    inject:                            recovered_within_s: 60
+      target: db                       strategies: [circuit_break, fallback]
+      error: ConnectionError           forbidden: [service_restart]
+      probability: 0.8
+      duration_s: 60
+    """
+    settings = Settings.from_env()
+    topology = load(topology_file or settings.topology)
+    experiment = read(file)
+    if not experiment.environment:
+        experiment = msgspec.structs.replace(experiment, environment=topology.environment)
+
+    async def all_of_it() -> Grade:
+        async with commander(brokers or settings.brokers, topology, settings) as sent:
+            return await conduct(sent, experiment, timeout_ms, click.echo)
+
+    grade = asyncio.run(all_of_it())
+    click.echo(shown(grade))
+    if json_file is not None:
+        told = {**msgspec.to_builtins(grade), "passed": grade.passed}
+        json_file.write_bytes(msgspec.json.format(msgspec.json.encode(told), indent=2) + b"\n")
+    if not grade.passed:
+        raise click.exceptions.Exit(1)
+
+
+def read(file: Path) -> Experiment:
+    """The experiment in a YAML file.
+
+    Raises:
+        ConfigError: it cannot be read, or something in it is wrong.
+    """
+    try:
+        return msgspec.yaml.decode(file.read_bytes(), type=Experiment)
+    except OSError as exc:
+        raise ConfigError(str(file), "", f"cannot be read: {exc.strerror}") from exc
+    except msgspec.ValidationError as exc:
+        problem, _, path = str(exc).partition(" - at ")
+        raise ConfigError(str(file), path.strip("`$.") or "", problem) from exc
+    except msgspec.DecodeError as exc:
+        raise ConfigError(str(file), "", f"no YAML: {exc}") from exc
+
+
+async def conduct(
+    sent: Commander, experiment: Experiment, timeout_ms: int | None, say: Callable[[str], object]
+) -> Grade:
+    """Inject, watch until it is over or time is up, end the injection, grade."""
+    begun_ms = now_ms()
+    experiment_id = derive("experiment", experiment.name, begun_ms, os.getpid())
+    run = Run(experiment, experiment_id, begun_ms)
+    async with _injected(sent, experiment, experiment_id):
+        say(f"experiment {experiment_id}: {experiment.name}")
+        async for record in sent.until(time.monotonic() + ANSWER_S):
+            run.tell(record)
+            if run.injected:
+                break
+        if not run.injected:
+            said = "; ".join(run.refusals) or f"no executor answered within {ANSWER_S:g} s"
+            raise NobodyInjectedError(f"nothing was injected into {experiment.service}: {said}")
+        say(f"injected into {', '.join(run.injected)}")
+        allowed_s = experiment.inject.duration_s + experiment.expect.recovered_within_s
+        wait_s = timeout_ms / 1_000 if timeout_ms is not None else allowed_s
+        async for record in sent.until(time.monotonic() + wait_s):
+            run.tell(record)
+            if run.over:
+                break
+    return run.grade()
+
+
+@asynccontextmanager
+async def _injected(
+    sent: Commander, experiment: Experiment, experiment_id: str
+) -> AsyncIterator[None]:
+    """The fault, for the length of the block, however that ends."""
+    await sent.send(order(experiment, experiment_id, now_ms(), end=False))
+    try:
+        yield
+    finally:
+        await asyncio.shield(sent.send(order(experiment, experiment_id, now_ms(), end=True)))
+
+
+def shown(grade: Grade) -> str:
+    """The report as text."""
+    lines = [
+        f"{'passed' if one.passed else 'FAILED'}  {one.name}: {one.text}" for one in grade.checks
+    ]
+    commanded = ", ".join(grade.strategies) or "nothing"
+    lines.append(
+        f"commanded: {commanded}; notifications, which paged nobody: {grade.notifications}"
+    )
+    return "\n".join(lines)
