@@ -52,15 +52,18 @@ def command(
     topology = offline.load_topology(topology_file)
     lines = offline.Lines(file)
     run = Run(topology)
-    events: Iterable[ErrorEvent] = _events(lines)
-    if not as_it_comes:
-        events = sorted(events, key=lambda event: (event.time, event.event_id))
+    events: Iterable[ErrorEvent] = _events(lines) if as_it_comes else in_order(lines)
     patterns = run.patterns(events)
     for pattern in last_revisions(patterns) if final else patterns:
         output.write(wire.encode(pattern) + b"\n")
     if run.late:
         click.echo(f"{run.late} late events were not used", err=True)
     lines.end()
+
+
+def in_order(lines: offline.Lines) -> list[ErrorEvent]:
+    """All events in order of their time; those without an id get one."""
+    return sorted(_events(lines), key=lambda event: (event.time, event.event_id))
 
 
 def _events(lines: offline.Lines) -> Iterator[ErrorEvent]:
