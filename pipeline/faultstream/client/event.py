@@ -13,6 +13,7 @@ _TAG_CHARS: Final = 1024
 _TAG_KEY_CHARS: Final = 200
 _DIGITS: Final = str.maketrans("123456789", "000000000")
 _FINGERPRINT_PARTS: Final = 32
+_NESTED: Final = frozenset({"tags", "fingerprint"})
 _PASSING: Final = frozenset(
     {"request_id", "user_id", "session_id", "trace_id", "span_id", "traceparent", "count",
      "parent_event_id", "correlation_id", "retry_count"}
@@ -65,7 +66,7 @@ class Sighting(NamedTuple):
     error_type: str
     message: str
     exc: BaseException | None
-    places: list[stack.Place]
+    stack: tuple[int, ...]
     details: Details
 
     def key(self) -> Hashable:
@@ -75,12 +76,16 @@ class Sighting(NamedTuple):
             self.error_type,
             self.message.translate(_DIGITS),
             stack.chain_of(self.exc),
-            tuple([(id(place[0]), place[1]) for place in self.places]),
+            self.stack,
             tuple(
-                (name, str(value) if name in {"tags", "fingerprint"} else value)
-                for name, value in details.items()
-                if name not in _PASSING
-            ),
+                [
+                    (name, str(value) if name in _NESTED else value)
+                    for name, value in details.items()
+                    if name not in _PASSING
+                ]
+            )
+            if details
+            else (),
         )
 
 
@@ -91,15 +96,15 @@ def see(error: BaseException | str, message: str, details: Details) -> Sighting:
             stack.type_name(type(error)),
             message or stack.message_of(error),
             error,
-            stack.places_of(error.__traceback__),
+            stack.stack_of(error.__traceback__),
             details,
         )
-    return Sighting(str(error), message, None, [], details)
+    return Sighting(str(error), message, None, (), details)
 
 
 def build(origin: Origin, seen: Sighting, count: int) -> ErrorEvent:
     """The event of a sighting, with a new id and the present time; still to be scrubbed."""
-    details = seen.details
+    details, exc = seen.details, seen.exc
     text = stack.cut(seen.message, stack.MESSAGE_CHARS)
     event = ErrorEvent(
         service=origin.service,
@@ -113,9 +118,9 @@ def build(origin: Origin, seen: Sighting, count: int) -> ErrorEvent:
         release=origin.release,
         message=text,
         handled=True,
-        frames=stack.frames_of(seen.places),
-        causes=stack.causes_of(seen.exc) if seen.exc is not None else [],
-        bases=stack.bases_of(type(seen.exc)) if seen.exc is not None else [],
+        frames=stack.frames_at(seen.stack, exc.__traceback__) if exc is not None else [],
+        causes=stack.causes_of(exc) if exc is not None else [],
+        bases=stack.bases_of(type(exc)) if exc is not None else [],
         count=count,
         cut=["message"] if text is not seen.message else [],
     )

@@ -20,6 +20,9 @@ Place = tuple[CodeType, int, str]
 _CACHED_TYPES: Final = 1024
 _bases: dict[type[BaseException], tuple[str, ...]] = {}
 _frames: dict[tuple[int, int], tuple[CodeType, Frame]] = {}
+_CACHED_STACKS: Final = 256
+_stacks: dict[tuple[int, ...], tuple[list[Frame], list[CodeType]]] = {}
+"""Frames of a whole stack. The code objects are kept too: as long as they live, so do their ids."""
 _foreign: Final = tuple(
     sorted({path for key in ("stdlib", "platstdlib") if (path := sysconfig.get_paths().get(key))})
 )
@@ -112,6 +115,37 @@ def _behind(exc: BaseException) -> list[BaseException]:
     if isinstance(exc, BaseExceptionGroup):
         behind.extend(reversed(exc.exceptions[:MAX_CAUSES]))
     return behind
+
+
+def stack_of(traceback: TracebackType | None) -> tuple[int, ...]:
+    """What tells stacks apart, at the least cost: code and instruction of each frame.
+
+    Of deep recursion both ends.
+    """
+    found: list[int] = []
+    add = found.append
+    while traceback is not None:
+        add(id(traceback.tb_frame.f_code))
+        add(traceback.tb_lasti)
+        traceback = traceback.tb_next
+    if len(found) > 2 * MAX_FRAMES:
+        found[2 * _KEEP_OUTER : len(found) - 2 * (MAX_FRAMES - _KEEP_OUTER)] = []
+    return tuple(found)
+
+
+def frames_at(stack: tuple[int, ...], traceback: TracebackType | None) -> list[Frame]:
+    """The frames of a traceback whose `stack_of` is that; a list of its own, of shared frames."""
+    known = _stacks.get(stack)
+    if known is None:
+        codes: dict[int, CodeType] = {}
+        link = traceback
+        while link is not None:
+            codes[id(link.tb_frame.f_code)] = link.tb_frame.f_code
+            link = link.tb_next
+        if len(_stacks) >= _CACHED_STACKS:
+            _stacks.clear()
+        known = _stacks[stack] = (frames_of(places_of(traceback)), list(codes.values()))
+    return known[0].copy()
 
 
 def places_of(traceback: TracebackType | None) -> list[Place]:

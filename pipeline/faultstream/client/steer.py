@@ -20,7 +20,6 @@ from faultstream.client.breaker import BreakerState, CircuitBreaker
 from faultstream.client.degradation import Degradation
 from faultstream.client.executor import Executor
 from faultstream.client.fallback import Fallback
-from faultstream.client.fleet import Fleet
 from faultstream.client.handler import Outcome
 from faultstream.client.inforce import in_force
 from faultstream.client.pool import ResourcePool
@@ -71,13 +70,19 @@ def steer(
     ):
         if given is not None:
             primitives = list(given) if isinstance(given, Sequence) else [given]
-            after = Fleet(executor).join if strategy == "circuit_break" else None
+            after = _fleet(executor) if strategy == "circuit_break" else None
             executor.handles(strategy)(_handler(executor, primitives, change, after))
     if cache is not None:
         executor.handles("cache_clear")(_clearer(cache))
     if executor not in _telling:
         _telling.add(executor)
         executor.handles("client_state")(_tell)
+
+
+def _fleet(executor: Executor) -> Callable[[RecoveryCommand, CircuitBreaker, int], None]:
+    from faultstream.client.fleet import Fleet  # noqa: PLC0415 - half of the import time
+
+    return Fleet(executor).join
 
 
 def _handler(
