@@ -24,6 +24,16 @@ def test_classify() -> None:
     assert "1 bad lines" in result.stderr
 
 
+def test_classify_explained() -> None:
+    """With --explain, all evidence in order, exactly one of it decided."""
+    line = EVENT.replace(b"KeyError", b"acme.Odd").replace(b"order 5", b"read timed out")
+    result = CliRunner().invoke(main, ["classify", "--explain"], input=line)
+    told = json.loads(result.stdout)
+    deciding = [one for one in told["evidence"] if one["decided"]]
+    assert [one["rule"] for one in deciding] == [told["rule"]] == ["message:timeout"]
+    assert {one["kind"] for one in told["evidence"]} >= {"message", "learned"}
+
+
 def test_fingerprint() -> None:
     """A fingerprint a line, with the tree on request."""
     result = CliRunner().invoke(main, ["fingerprint", "--explain"], input=EVENT)

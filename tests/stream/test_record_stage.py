@@ -5,10 +5,12 @@ from collections.abc import Mapping, Sequence
 from faust.types import TP
 
 from faultstream.config.topology import load
+from faultstream.core.corrections import Correct, correction
 from faultstream.core.policy import TopicRole
+from faultstream.core.records import Control
 from faultstream.ops.health import Health
 from faultstream.stream.record import RecordStage
-from faultstream.stream.stage import Source
+from faultstream.stream.stage import Source, Steered
 from faultstream.transport.reading import RawRecord
 from tests.stream.records import Raw
 
@@ -27,6 +29,7 @@ class MemoryRecorder:
         self.opened = 0
         self.waiting: list[int] = []
         self.stored: list[int] = []
+        self.controls: list[Control] = []
 
     @property
     def pending(self) -> int:
@@ -42,6 +45,10 @@ class MemoryRecorder:
         """One partition."""
         self._reach()
         return {("t", 0): max(self.stored)} if self.stored else {}
+
+    def control(self, control: Control) -> None:
+        """Keep it."""
+        self.controls.append(control)
 
     def add(self, role: TopicRole, topic: str, partition: int, records: Sequence[RawRecord]) -> int:
         """Those not seen."""
@@ -128,3 +135,14 @@ async def test_fence() -> None:
     stage.take(SOURCE, [Raw(0, b"{}")], 0)
     assert not await stage.settle(_theirs)
     assert recorder.stored == []
+
+
+def test_corrections_reach_the_recorder() -> None:
+    """Operators steer this worker too: rows and patterns show the same verdicts."""
+    recorder = MemoryRecorder()
+    stage = RecordStage(recorder, load(None), Health(), away=AwayError)
+    assert isinstance(stage, Steered)
+    right = Correct(error_type="KeyError", severity="low")
+    control = correction(right, environment="", by="", reason="", now_ms=1, until_ms=None)
+    stage.control(control)
+    assert recorder.controls == [control]

@@ -5,6 +5,7 @@ import pytest
 from faultstream import wire
 from faultstream.config.topology import load
 from faultstream.core import signing
+from faultstream.core.corrections import Correct, correction
 from faultstream.core.records import Control, Pattern, RecoveryCommand
 from faultstream.stream.detect import DetectStage
 from faultstream.stream.respond import RespondStage
@@ -43,6 +44,22 @@ def test_detect_counts_every_record_once() -> None:
     assert +again.outcomes == {"duplicate": 9}
     assert not again.refusals
     assert not again.outputs
+
+
+def test_detect_by_corrections() -> None:
+    """What an operator says that a type is stands in its patterns."""
+    seen = {}
+    for corrected in (False, True):
+        stage = _detect()
+        if corrected:
+            right = Correct(error_type="TimeoutError", category="business")
+            about = {"environment": "", "by": "ann", "reason": "", "until_ms": None}
+            stage.control(correction(right, now_ms=0, **about))  # type: ignore[arg-type]
+        outputs = stage.take(ERRORS, errors(5), NOW).outputs
+        patterns = [wire.decode(Pattern, output.value) for output in outputs]
+        seen[corrected] = {pattern.category for pattern in patterns if pattern.category}
+    assert "business" not in seen[False]
+    assert seen[True] == {"business"}
 
 
 def test_detect_after_a_crash() -> None:

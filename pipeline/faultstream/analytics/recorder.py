@@ -21,10 +21,12 @@ import pyarrow.compute as pc
 from faultstream.analytics.client import Connection, Place
 from faultstream.analytics.columns import BUILDERS
 from faultstream.analytics.columns.base import Builder, RawRecord
+from faultstream.analytics.columns.errors import Errors
 from faultstream.analytics.errors import SinkAway
 from faultstream.analytics.migrate import migrate
 from faultstream.analytics.offsets import ONE_PART, Positions, all_stored, mend, stored
 from faultstream.core.policy import TopicRole, Topology
+from faultstream.core.records import Control
 
 SEAL_BYTES: Final = 64_000_000
 """A table's rows are cut into inserts of about this size."""
@@ -101,6 +103,16 @@ class Recorder:
     def refused(self) -> int:
         """Records that could not be read and are no rows, since the recorder was made."""
         return sum(builder.refused for builder in self._builders.values())
+
+    def control(self, control: Control) -> None:
+        """Takes a correction of verdicts, for rows added from now on and by their own times.
+
+        Raises:
+            DataError: it is a broken correction.
+        """
+        errors = self._builders["errors"]
+        if isinstance(errors, Errors):
+            errors.control(control)
 
     def add(self, role: TopicRole, topic: str, partition: int, records: Sequence[RawRecord]) -> int:
         """Takes records of one partition, offsets ascending; returns how many became rows.

@@ -1,39 +1,18 @@
 """`faultstream ack`: take care of an incident, so that nobody else is woken."""
 
-import asyncio
-from pathlib import Path
-
 import click
 
 from faultstream.cli.duration import now_ms
-from faultstream.cli.pause import publish, who
-from faultstream.config.settings import Settings
-from faultstream.config.topology import load
+from faultstream.cli.steering import Desk, steering
 from faultstream.core import ids
 from faultstream.core.records import Control
 
 
 @click.command("ack")
 @click.argument("incident_id")
-@click.option("--environment", default="", help="Where it is; every environment by default.")
-@click.option("--reason", default="", help="What will be done.")
 @click.option("--undo", is_flag=True, help="Take it back: the next news escalates again.")
-@click.option("--brokers", help="host:port[,..]; by default FAULTSTREAM_KAFKA.")
-@click.option(
-    "--topology",
-    "file",
-    type=click.Path(path_type=Path),
-    help="topology.yaml; by default FAULTSTREAM_TOPOLOGY, else the one in the package.",
-)
-def command(
-    incident_id: str,
-    environment: str,
-    reason: str,
-    brokers: str | None,
-    file: Path | None,
-    *,
-    undo: bool,
-) -> None:
+@steering
+def command(incident_id: str, *, undo: bool, desk: Desk) -> None:
     """Acknowledge an incident: its escalations end, and nothing about it is repeated.
 
     Its end is still told. INCIDENT_ID stands in every message about it.
@@ -46,14 +25,12 @@ def command(
         control_id=ids.derive("control", subject, now),
         kind="acknowledge",
         subject=subject,
-        environment=environment,
+        environment=desk.environment,
         active=not undo,
-        by=who(),
-        reason=reason,
+        by=desk.by,
+        reason=desk.reason,
         set_at_ms=now,
         parameters={"incident_id": incident_id},
     )
-    settings = Settings.from_env()
-    topology = load(file or settings.topology)
-    asyncio.run(publish(brokers or settings.brokers, topology, record))
+    desk.publish(record)
     click.echo(f"acknowledgement {'taken back' if undo else 'set'} for {incident_id}")

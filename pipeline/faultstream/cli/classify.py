@@ -1,14 +1,16 @@
 """`faultstream classify`: the classifier on a file of error events."""
 
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import click
 
 from faultstream import wire
 from faultstream.cli import offline
+from faultstream.core.classify import Classifier
 from faultstream.core.event import ErrorEvent
 from faultstream.core.grouping import Grouper
+from faultstream.core.template import template
 from faultstream.formats.native import admit
 
 
@@ -16,18 +18,24 @@ from faultstream.formats.native import admit
 @offline.source
 @offline.target
 @offline.topology
-def command(file: IO[bytes], output: IO[bytes], topology_file: Path | None) -> None:
+@click.option("--explain", is_flag=True, help="Add what was weighed, and what decided.")
+def command(
+    file: IO[bytes], output: IO[bytes], topology_file: Path | None, *, explain: bool
+) -> None:
     """Classify error events: JSON Lines in, one verdict a line out.
 
     A verdict has event_id (null where the event has none), domain, category, severity, transient,
-    confidence (0..1), rule (what decided) and http_status. Bad lines are told on standard
+    confidence (0..1), rule (what decided) and http_status. With --explain it has `evidence` too: in
+    the order in which it counts, kind, rule, category, confidence, the name or words that say it
+    (told), and whether it decided. Bad lines are told on standard
     error; then the exit code is 1.
 
     \b
     Example:  faultstream classify errors.jsonl | head
               echo '{"service": "a", "error_type": "KeyError"}' | faultstream classify
     """
-    group = Grouper(offline.load_topology(topology_file)).group
+    topology = offline.load_topology(topology_file)
+    group, classifier = Grouper(topology).group, Classifier(topology)
     lines = offline.Lines(file)
 
     def decode(line: bytes) -> ErrorEvent:
@@ -35,7 +43,7 @@ def command(file: IO[bytes], output: IO[bytes], topology_file: Path | None) -> N
 
     for _, event in lines.read(decode):
         verdict = group(event).verdict
-        plain = {
+        plain: dict[str, Any] = {
             "event_id": event.event_id or None,
             "domain": verdict.domain,
             "category": verdict.category,
@@ -45,5 +53,22 @@ def command(file: IO[bytes], output: IO[bytes], topology_file: Path | None) -> N
             "rule": verdict.rule,
             "http_status": verdict.http_status,
         }
+        if explain:
+            plain["evidence"] = _told(classifier, event)
         output.write(wire.dumps(plain) + b"\n")
     lines.end()
+
+
+def _told(classifier: Classifier, event: ErrorEvent) -> list[dict[str, Any]]:
+    chosen, seen = classifier.explain(event, template(event.message))
+    return [
+        {
+            "kind": one.kind,
+            "rule": one.spec.rule,
+            "category": one.spec.category,
+            "confidence": one.confidence,
+            "told": one.told,
+            "decided": one is chosen,
+        }
+        for one in seen
+    ]

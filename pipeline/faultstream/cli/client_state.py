@@ -12,7 +12,7 @@ import click
 from faultstream import wire
 from faultstream.cli.commanding import commander
 from faultstream.cli.duration import DURATION, now_ms
-from faultstream.cli.pause import who
+from faultstream.cli.steering import who
 from faultstream.config.settings import Settings
 from faultstream.config.topology import load
 from faultstream.core.ids import derive

@@ -9,7 +9,7 @@ import msgspec
 
 from faultstream import wire
 from faultstream.cli.duration import DURATION, now_ms
-from faultstream.cli.pause import publish, who
+from faultstream.cli.steering import publish, who
 from faultstream.config.settings import Settings
 from faultstream.config.topology import load
 from faultstream.core.sampling import Sample, sampling
@@ -20,9 +20,7 @@ DEFAULT_MS: Final = 3_600_000
 @click.command("sample")
 @click.argument("ratio", type=click.FloatRange(0, 1), required=False)
 @click.option("--service", default="", help="Only its errors; those of every service by default.")
-@click.option(
-    "--type", "error_type", default="", help="Only this type; may hold * and ?."
-)
+@click.option("--type", "error_type", default="", help="Only this type; may hold * and ?.")
 @click.option("--fingerprint", default="", help="Only this problem.")
 @click.option("--environment", default="", help="Only this one; every environment by default.")
 @click.option("--first", default=1, help="So many of each kind are sent at once. Default 1.")

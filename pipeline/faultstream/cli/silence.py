@@ -1,15 +1,10 @@
 """`faultstream silence`: tell nobody of what matches, for a while."""
 
-import asyncio
-from pathlib import Path
-
 import click
 
 from faultstream import wire
 from faultstream.cli.duration import DURATION, now_ms
-from faultstream.cli.pause import publish, who
-from faultstream.config.settings import Settings
-from faultstream.config.topology import load
+from faultstream.cli.steering import Desk, steering
 from faultstream.core import ids
 from faultstream.core.notify.matchers import MatcherError, matcher
 from faultstream.core.records import Control
@@ -20,25 +15,14 @@ DEFAULT_MS = 7_200_000
 @click.command("silence")
 @click.argument("matchers", nargs=-1, required=True)
 @click.option("--for", "length_ms", type=DURATION, help="30m, 2h, ...; 2h by default.")
-@click.option("--environment", default="", help="Only this one; every environment by default.")
-@click.option("--reason", default="", help="Why, for those who wonder.")
 @click.option("--expire", is_flag=True, help="End the silence with the same matchers now.")
-@click.option("--brokers", help="host:port[,..]; by default FAULTSTREAM_KAFKA.")
-@click.option(
-    "--topology",
-    "file",
-    type=click.Path(path_type=Path),
-    help="topology.yaml; by default FAULTSTREAM_TOPOLOGY, else the one in the package.",
-)
+@steering
 def command(
     matchers: tuple[str, ...],
     *,
     length_ms: int | None,
-    environment: str,
-    reason: str,
-    brokers: str | None,
-    file: Path | None,
     expire: bool,
+    desk: Desk,
 ) -> None:
     """Mute alerts that match all MATCHERS, as in Alertmanager: = != =~ !~.
 
@@ -57,23 +41,21 @@ def command(
         raise click.BadParameter(str(exc), param_hint="MATCHERS") from exc
     now = now_ms()
     until_ms = now + (length_ms or DEFAULT_MS)
-    subject = "silence/" + ids.derive("silence", environment, *texts)[:8]
+    subject = "silence/" + ids.derive("silence", desk.environment, *texts)[:8]
     record = Control(
         control_id=ids.derive("control", subject, now),
         kind="silence",
         subject=subject,
-        environment=environment,
+        environment=desk.environment,
         active=not expire,
-        by=who(),
-        reason=reason,
+        by=desk.by,
+        reason=desk.reason,
         set_at_ms=now,
         until_at_ms=None if expire else until_ms,
         parameters={"matchers": texts},
     )
-    settings = Settings.from_env()
-    topology = load(file or settings.topology)
-    asyncio.run(publish(brokers or settings.brokers, topology, record))
-    shown, where = ", ".join(texts), environment or "every environment"
+    desk.publish(record)
+    shown, where = ", ".join(texts), desk.where
     if expire:
         click.echo(f"silence ended in {where}: {shown}")
     else:

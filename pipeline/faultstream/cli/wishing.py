@@ -14,7 +14,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from faultstream import wire
 from faultstream.cli.duration import DURATION, now_ms
-from faultstream.cli.pause import CONNECT_TIMEOUT_S, publish, who
+from faultstream.cli.steering import CONNECT_TIMEOUT_S, publish, who
 from faultstream.config.settings import Settings
 from faultstream.config.topology import load
 from faultstream.core.controls import Wish, ask

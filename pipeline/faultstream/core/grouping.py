@@ -13,11 +13,13 @@ from typing import Final
 import msgspec
 
 from faultstream.core.classify import Classifier
+from faultstream.core.corrections import Corrections
 from faultstream.core.event import ErrorEvent
 from faultstream.core.fingerprint import fingerprint
 from faultstream.core.frames import plain_type
 from faultstream.core.group import Group
 from faultstream.core.policy import Topology
+from faultstream.core.records import Control
 from faultstream.core.template import HEAD_CHARS, canonical, head, parameterise, shape_key
 
 _pack: Final = msgspec.msgpack.Encoder().encode
@@ -60,8 +62,19 @@ class Grouper:
             raise ValueError(f"capacity must be at least 1, got {capacity}")
         self._classifier = Classifier(topology)
         self._capacity = capacity
+        self._corrections = Corrections()
+        self._corrected = False
         self._by_shape: dict[Key, Group] = {}
         self._by_template: dict[Key, Group] = {}
+
+    def control(self, control: Control) -> None:
+        """Take a correction; other controls change nothing.
+
+        Raises:
+            DataError: stage `validate`; it is a broken correction.
+        """
+        self._corrections.tell(control)
+        self._corrected = len(self._corrections) > 0
 
     def group(self, event: ErrorEvent) -> Group:
         """The Group of an admitted event."""
@@ -99,7 +112,7 @@ class Grouper:
             if len(self._by_shape) >= self._capacity:
                 self._by_shape.clear()
             self._by_shape[key] = group
-        return group
+        return self._corrections.apply(group, event) if self._corrected else group
 
     def _miss(self, event: ErrorEvent, shape: str, rest: Key) -> Group:
         text = parameterise(shape)

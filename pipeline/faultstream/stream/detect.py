@@ -13,7 +13,7 @@ from faultstream.core.detect import Detect, ServiceState
 from faultstream.core.errors import DataError
 from faultstream.core.grouping import Grouper
 from faultstream.core.policy import TopicRole, Topology
-from faultstream.core.records import Pattern
+from faultstream.core.records import Control, Pattern
 from faultstream.core.watermark import SKEW_MS, Watermark
 from faultstream.formats.native import admit
 from faultstream.stream.cells import Cell, Cells, Partition
@@ -34,7 +34,7 @@ class DetectStage:
     def __init__(self, topology: Topology) -> None:
         policy = topology.detectors
         self._detect = Detect(topology)
-        self._group = Grouper(topology).group
+        self._grouper = Grouper(topology)
         self._slot_ms = policy.slot_ms
         self._max_services = policy.max_services_per_partition
         self._judged_ms: dict[int, int] = {}
@@ -47,6 +47,10 @@ class DetectStage:
                 Watermark.load(bytes.fromhex(saved), policy) if saved else Watermark(policy)
             ),
         )
+
+    def control(self, control: Control) -> None:
+        """See Steered. Corrections hold for events of their time, whoever reads them when."""
+        self._grouper.control(control)
 
     async def prepare(self) -> bool:
         """Always."""
@@ -83,7 +87,7 @@ class DetectStage:
         """Tally the run; the services touched, each with its last offset. A record that claims to
         be written after `latest_ms` was written then: else its episode would never end."""
         topic = source.topic
-        group, observe, advance = self._group, self._detect.observe, part.extra.advance
+        group, observe, advance = self._grouper.group, self._detect.observe, part.extra.advance
         cells, known = part.cells, part.read.get(topic, -1)
         guarded = part.ahead.get(topic, -1)
         by_name: dict[tuple[str, str], _Cell] = {}

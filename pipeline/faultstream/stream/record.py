@@ -12,6 +12,7 @@ from typing import Final, Protocol
 from faust.types import TP
 
 from faultstream.core.policy import TOPIC_ROLES, TopicRole, Topology
+from faultstream.core.records import Control
 from faultstream.ops import clock, log
 from faultstream.ops.health import Health
 from faultstream.stream.stage import Effects, Rows, Source
@@ -37,6 +38,10 @@ class Recorder(Protocol):
 
     def positions(self) -> Mapping[tuple[str, int], int]:
         """Highest stored offset per (topic, partition) of this log, read anew. May raise `away`."""
+        ...
+
+    def control(self, control: Control) -> None:
+        """Take a correction of verdicts; other controls change nothing. Raises DataError."""
         ...
 
     def add(self, role: TopicRole, topic: str, partition: int, records: Sequence[RawRecord]) -> int:
@@ -94,6 +99,10 @@ class RecordStage:
             self._recorder.open()
             self._opened = True
         return self._recorder.positions()
+
+    def control(self, control: Control) -> None:
+        """See Steered. What is stored stays as it is."""
+        self._recorder.control(control)
 
     async def prepare(self) -> bool:
         """Not while it is unknown what is stored."""

@@ -27,6 +27,7 @@ from faultstream.core.group import Group
 from faultstream.core.grouping import Grouper
 from faultstream.core.ids import event_id
 from faultstream.core.policy import Topology
+from faultstream.core.records import Control
 from faultstream.formats.native import admit
 
 ORIGIN: Final = (
@@ -93,6 +94,10 @@ class Errors:
         self.refused = 0
         self._grouper = Grouper(topology)
         self.clear()
+
+    def control(self, control: Control) -> None:
+        """Takes a correction of verdicts; other controls change nothing. Raises DataError."""
+        self._grouper.control(control)
 
     def clear(self) -> None:
         """Forgets what was added."""
