@@ -34,6 +34,35 @@ def test_metric_record() -> None:
     assert made.fingerprint == ["metric", "orders|p99_ms|"]
 
 
+@pytest.mark.parametrize(
+    ("crossing", "message"),
+    [
+        (
+            Crossing(9.0, 5.0, learned=True, points=300, low=1.0, high=5.0),
+            "ms is 9, above the limit 5 (expected 1 to 5, learned from 300 values)",
+        ),
+        (
+            Crossing(0.0, 1.0, learned=True, points=300, low=1.0, high=5.0, lasting=3),
+            (
+                "ms is 0, below the limit 1 (expected 1 to 5, learned from 300 values), "
+                "for 4 values now"
+            ),
+        ),
+        (
+            Crossing(3.0, 5.0, learned=True, points=300, low=1.0, high=5.0, oddness=2.0),
+            (
+                "ms is 3, and came in a way that it never did before "
+                "(expected 1 to 5, learned from 300 values)"
+            ),
+        ),
+    ],
+)
+def test_a_crossing_explains_itself(crossing: Crossing, message: str) -> None:
+    """The message says the value, what was expected, from how much history, and since when."""
+    measure = Measure(metric="ms", value=crossing.value)
+    assert event(measure, crossing, NOW).message == message
+
+
 @pytest.mark.parametrize(("status", "fails"), [("fail", True), ("DOWN", True), ("pass", False)])
 def test_health_record(status: str, fails: bool) -> None:
     """A failed health check is an event, one that passed is not."""

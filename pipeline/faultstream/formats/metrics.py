@@ -63,19 +63,36 @@ def read(plain: dict[str, Any], now: Now) -> Measure | ErrorEvent | None:
 
 def event(measure: Measure, crossing: Crossing, now: Now) -> ErrorEvent:
     """The event of a value past its limit. Its group is the series, not the numbers."""
-    side = "below" if measure.below else "above"
-    value, limit = f"{measure.value:g}", f"{crossing.limit:g}"
-    how = f"learned from {crossing.points} values" if crossing.learned else "set"
     return ErrorEvent(
         service=measure.service,
         error_type="MetricLimitExceeded",
-        message=f"{measure.metric} is {value}, {side} the limit {limit} ({how})",
+        message=f"{measure.metric} is {measure.value:g}, {_reason(crossing)}",
         operation=measure.metric[:512],
         fingerprint=["metric", measure.key[:512]],
         category="resource",
         tags={name[:200]: text[:1_024] for name, text in list(measure.labels.items())[:60]},
         time=_time(measure.time, now),
     )
+
+
+def _reason(crossing: Crossing) -> str:
+    """Which limit it is past, where that is from, what was expected, and since when."""
+    value, limit = crossing.value, crossing.limit
+    if not crossing.learned:
+        return f"{'above' if value > limit else 'below'} the limit {limit:g} (set)"
+    learned = f"learned from {crossing.points} values"
+    if crossing.low is not None and crossing.high is not None:
+        learned = f"expected {crossing.low:g} to {crossing.high:g}, {learned}"
+        if crossing.low <= value <= crossing.high:
+            said = f"and came in a way that it never did before ({learned})"
+            return said + _since(crossing)
+    return f"{'above' if value > limit else 'below'} the limit {limit:g} ({learned})" + _since(
+        crossing
+    )
+
+
+def _since(crossing: Crossing) -> str:
+    return f", for {crossing.lasting + 1} values now" if crossing.lasting else ""
 
 
 class Scrape:
