@@ -9,6 +9,7 @@ Peers that are not installed are left out with a line that says so:
 """
 
 import argparse
+import datetime as dt
 import importlib
 import logging
 import statistics
@@ -19,7 +20,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from faultstream.client import CircuitBreaker, Reporter, Retry, backoff
+from faultstream.client import CircuitBreaker, Reporter, Retry, backoff, context
 
 Run = Callable[[int], None]
 
@@ -159,6 +160,50 @@ def pybreaker_open() -> Run:
     return rejecting(opened(nothing), module.CircuitBreakerError)
 
 
+def aiobreaker() -> Run:
+    """aiobreaker, closed; its synchronous way, as all here."""
+    return calls(load("aiobreaker").CircuitBreaker()(nothing))
+
+
+def aiobreaker_open() -> Run:
+    """aiobreaker, open."""
+    module = load("aiobreaker")
+    opened = module.CircuitBreaker(timeout_duration=dt.timedelta(days=1))
+    opened.open()
+    return rejecting(opened(nothing), module.CircuitBreakerError)
+
+
+def coroutine(breaker: Any) -> Run:
+    """A coroutine function through a breaker, awaited without an event loop: it never waits."""
+
+    async def done() -> int:
+        return 1
+
+    protected = breaker(done)
+
+    def run(many: int) -> None:
+        for _ in range(many):
+            try:
+                protected().send(None)
+            except StopIteration:
+                continue
+
+    return run
+
+
+def request() -> Run:
+    """What a request that goes well pays: context, capture and a breaker around it."""
+    reporter = Reporter("bench", brokers="127.0.0.1:1")
+    protected = CircuitBreaker("bench")(nothing)
+
+    def run(many: int) -> None:
+        for _ in range(many):
+            with context(request_id="r"), reporter.capture():
+                protected()
+
+    return run
+
+
 def retry() -> Run:
     """A retry around a function that works at once."""
     return calls(Retry(max_attempts=3, backoff=backoff.fixed(0))(nothing))
@@ -184,11 +229,18 @@ JOBS: dict[str, list[tuple[str, int, Callable[[], Run]]]] = {
     "breaker decision, closed": [
         ("faultstream", 20_000, breaker),
         ("pybreaker", 20_000, pybreaker),
+        ("aiobreaker", 5_000, aiobreaker),
+    ],
+    "breaker decision, closed, coroutine function": [
+        ("faultstream", 20_000, lambda: coroutine(CircuitBreaker("bench"))),
+        ("aiobreaker", 5_000, lambda: coroutine(load("aiobreaker").CircuitBreaker())),
     ],
     "breaker decision, open": [
         ("faultstream", 20_000, breaker_open),
         ("pybreaker", 20_000, pybreaker_open),
+        ("aiobreaker", 5_000, aiobreaker_open),
     ],
+    "a request that goes well": [("faultstream: context, capture, breaker", 20_000, request)],
     "retry that is not needed": [
         ("faultstream", 20_000, retry),
         ("tenacity", 5_000, tenacity),
@@ -220,6 +272,16 @@ def measure(rounds: int, many: int, runs: list[tuple[str, int, Run]]) -> dict[st
     return {name: values[1:] for name, values in figures.items()}
 
 
+IMPORTS = (
+    "pass",
+    "import asyncio",
+    "import faultstream.client",
+    "from faultstream.client import Reporter",
+    "from faultstream.client import *",
+    "import sentry_sdk",
+)
+
+
 def imports(rounds: int) -> None:
     """Milliseconds that an import adds to a bare interpreter, from compiled bytecode."""
     print("import, ms of CPU above a bare interpreter")
@@ -227,7 +289,7 @@ def imports(rounds: int) -> None:
         figures = import_times(rounds, {"PYTHONPYCACHEPREFIX": folder})
     bare = statistics.median(figures.pop("pass")[1:])
     for name, values in figures.items():
-        print(f"  {name:32} {statistics.median(values[1:]) - bare:8.1f}")
+        print(f"  {name:40} {statistics.median(values[1:]) - bare:8.1f}")
 
 
 def import_times(rounds: int, env: dict[str, str]) -> dict[str, list[float]]:
@@ -235,7 +297,7 @@ def import_times(rounds: int, env: dict[str, str]) -> dict[str, list[float]]:
     figures: dict[str, list[float]] = {}
     code = "import resource\n{}\nu = resource.getrusage(0); print(u.ru_utime + u.ru_stime)"
     for _ in range(rounds + 1):
-        for name in ("pass", "import asyncio", "import faultstream.client", "import sentry_sdk"):
+        for name in IMPORTS:
             done = subprocess.run(
                 [sys.executable, "-c", code.format(name)],
                 capture_output=True,
@@ -262,7 +324,7 @@ def main() -> None:
         for name, values in figures.items():
             middle = statistics.median(values)
             spread = f"{min(values):.2f} to {max(values):.2f}"
-            print(f"  {name:32} {middle:8.2f}  x {middle / ours:5.1f}  ({spread})")
+            print(f"  {name:40} {middle:8.2f}  x {middle / ours:5.1f}  ({spread})")
 
 
 if __name__ == "__main__":

@@ -127,6 +127,24 @@ def test_importing_the_client_loads_nothing_heavy() -> None:
     }
 
 
+def test_every_public_name_is_there_whatever_is_imported_first() -> None:
+    """Names are imported when they are used; none is hidden by a module of the same name."""
+    code = """
+        import importlib, pkgutil, types, faultstream.client as client
+        assert set(client.__all__) <= set(dir(client))
+        for name in client.__all__:
+            assert isinstance(getattr(client, name), types.ModuleType) == (name == "backoff"), name
+        modules = {module.name for module in pkgutil.iter_modules(client.__path__)}
+        assert modules & set(client.__all__) == {"backoff", "progress"}
+        try:
+            client.nothing
+        except AttributeError as exc:
+            print(exc)
+    """
+    said = run(textwrap.dedent(code))
+    assert said == "module 'faultstream.client' has no attribute 'nothing'\n"
+
+
 def test_making_parts_starts_nothing() -> None:
     """Threads come with the first error and with start, not before."""
     code = (

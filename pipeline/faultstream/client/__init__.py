@@ -6,6 +6,8 @@ Each name is imported when it is first used, so that an application pays for wha
 import importlib
 from typing import TYPE_CHECKING, Any, Final
 
+from faultstream.client.progress import progress  # its module has the same name
+
 if TYPE_CHECKING:
     from faultstream.client import backoff
     from faultstream.client.about import describe
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
     from faultstream.client.bulkhead import Bulkhead, BulkheadFullError
     from faultstream.client.compose import Operation, operations, resilient
     from faultstream.client.configfile import OperationsFileError, operations_from_file
-    from faultstream.client.context import context
+    from faultstream.client.contexts import context
     from faultstream.client.degradation import Degradation
     from faultstream.client.event import Details
     from faultstream.client.executor import Executor, ExecutorStats
@@ -22,13 +24,12 @@ if TYPE_CHECKING:
     from faultstream.client.handler import Outcome
     from faultstream.client.inforce import InForce, in_force
     from faultstream.client.pool import PoolTimeoutError, ResourcePool
-    from faultstream.client.progress import progress
     from faultstream.client.recovery import with_recovery
     from faultstream.client.reporter import Reporter, Stats
     from faultstream.client.retry import Retry
     from faultstream.client.rollback import RollbackStack
     from faultstream.client.setting import JournalInUseError
-    from faultstream.client.steer import steer
+    from faultstream.client.steering import steer
     from faultstream.client.throttle import RateLimiter, RequestNotPermittedError
     from faultstream.client.timeout import AdaptiveTimeout, CallTimeoutError, Timeout
     from faultstream.core.records import RecoveryCommand
@@ -39,7 +40,7 @@ _HOMES: Final = {
     "client.bulkhead": ("Bulkhead", "BulkheadFullError"),
     "client.compose": ("Operation", "operations", "resilient"),
     "client.configfile": ("OperationsFileError", "operations_from_file"),
-    "client.context": ("context",),
+    "client.contexts": ("context",),
     "client.degradation": ("Degradation",),
     "client.event": ("Details",),
     "client.executor": ("Executor", "ExecutorStats"),
@@ -48,13 +49,12 @@ _HOMES: Final = {
     "client.handler": ("Outcome",),
     "client.inforce": ("InForce", "in_force"),
     "client.pool": ("PoolTimeoutError", "ResourcePool"),
-    "client.progress": ("progress",),
     "client.recovery": ("with_recovery",),
     "client.reporter": ("Reporter", "Stats"),
     "client.retry": ("Retry",),
     "client.rollback": ("RollbackStack",),
     "client.setting": ("JournalInUseError",),
-    "client.steer": ("steer",),
+    "client.steering": ("steer",),
     "client.throttle": ("RateLimiter", "RequestNotPermittedError"),
     "client.timeout": ("AdaptiveTimeout", "CallTimeoutError", "Timeout"),
     "core.records": ("RecoveryCommand",),

@@ -149,7 +149,9 @@ class CircuitBreaker(Decorator):
         Raises:
             CallNotPermittedError: the breaker is open; nothing was called.
         """
-        permit = self.acquire()
+        permit = self._period
+        if self._state is not BreakerState.CLOSED:  # else nothing is asked: the usual case
+            permit = self.acquire()
         began = self.clock()
         try:
             result = function(*args, **kwargs)
@@ -164,7 +166,9 @@ class CircuitBreaker(Decorator):
         self, function: Callable[P, Awaitable[R]], /, *args: P.args, **kwargs: P.kwargs
     ) -> R:
         """`call` for a coroutine function."""
-        permit = self.acquire()
+        permit = self._period
+        if self._state is not BreakerState.CLOSED:  # else nothing is asked: the usual case
+            permit = self.acquire()
         began = self.clock()
         try:
             result = await function(*args, **kwargs)
@@ -231,7 +235,11 @@ class CircuitBreaker(Decorator):
                 return
             calls, failed, slow = self._window.record(outcome, now)
             state = self._state
-            if state is BreakerState.METRICS_ONLY or calls < self._needed(state, now):
+            if self._strict is None and state is BreakerState.CLOSED:
+                needed = self._usual
+            else:
+                needed = self._needed(state, now)
+            if calls < needed or state is BreakerState.METRICS_ONLY:
                 return
             if failed >= self._failure_ratio * calls or slow >= self._slow_ratio * calls:
                 self._open(now)

@@ -14,7 +14,7 @@ from faultstream.client.bulkhead import Bulkhead
 from faultstream.client.executor import Executor
 from faultstream.client.fallback import Fallback
 from faultstream.client.retry import Retry
-from faultstream.client.steer import steer
+from faultstream.client.steering import steer
 from faultstream.client.throttle import RateLimiter
 from faultstream.client.timeout import AdaptiveTimeout, Timeout
 

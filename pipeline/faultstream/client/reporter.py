@@ -20,7 +20,7 @@ from faultstream.client import lifetime
 from faultstream.client.about import about, own_id, remember
 from faultstream.client.brokers import DEFAULT_BROKERS, addresses
 from faultstream.client.capture import Capture, mark
-from faultstream.client.context import current
+from faultstream.client.contexts import current
 from faultstream.client.event import Details, Origin, build, see
 from faultstream.client.logs import ReportHandler
 from faultstream.client.outbox import Entry, Outbox

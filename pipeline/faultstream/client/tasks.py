@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Final
 
 from faultstream.client.about import reported
-from faultstream.client.context import current, within
+from faultstream.client.contexts import current, within
 from faultstream.client.event import Details
 
 if TYPE_CHECKING:

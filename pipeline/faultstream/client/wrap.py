@@ -26,13 +26,17 @@ def wrap(primitive: Primitive, function: Callable[P, R]) -> Callable[P, R]:
     wrapped: Callable[..., Any]
     if inspect.iscoroutinefunction(function):
 
+        acall = primitive.acall
+
         async def wrapped(*args: P.args, **kwargs: P.kwargs) -> Any:
-            return await primitive.acall(function, *args, **kwargs)
+            return await acall(function, *args, **kwargs)
 
     else:
 
+        call = primitive.call
+
         def wrapped(*args: P.args, **kwargs: P.kwargs) -> Any:
-            return primitive.call(function, *args, **kwargs)
+            return call(function, *args, **kwargs)
 
     return cast("Callable[P, R]", functools.wraps(function)(wrapped))
 

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import TYPE_CHECKING, Any
 
 from faultstream.client.about import reported
-from faultstream.client.context import within
+from faultstream.client.contexts import within
 from faultstream.client.web.answer import Answer, answer
 from faultstream.client.web.page import StatePage
 from faultstream.client.web.request import Request, plain

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from faultstream.client.about import reported
 from faultstream.client.capture import seen_here
-from faultstream.client.context import within
+from faultstream.client.contexts import within
 from faultstream.client.web.answer import Answer, answer
 from faultstream.client.web.page import StatePage
 from faultstream.client.web.request import Request, plain
