@@ -28,6 +28,8 @@ COMMANDS: Final[dict[str, dict[str, str]]] = {
     "Operate": {
         "incidents": "List what is open, or was.",
         "show": "Show one incident: why, what was done, what came of it, who was told.",
+        "post-incident": "Write the analysis of one incident.",
+        "runbook": "Write what to do about an error type, from what worked.",
         "approve": "Let the strategy be commanded that waits for approval.",
         "cancel": "End the recovery that is under way; a person takes over.",
         "resolve": "Say that an incident is over.",
