@@ -1,4 +1,4 @@
-"""`faultstream approve`, `cancel` and `resolve` against respond on a real broker."""
+"""`faultstream approve`, `cancel`, `resolve` and `recover` against respond on a real broker."""
 
 import asyncio
 from collections.abc import Callable
@@ -146,6 +146,59 @@ def test_nobody_answers(call: Call, embedded_broker: str, topology: Topology) ->
     assert (resolve.kind, resolve.by, resolve.reason) == ("resolve", "kim", "r")
     assert (resolve.environment, resolve.parameters) == ("production", {"incident_id": one})
     assert cancel.parameters == {"incident_id": one, "rollback": True}
+
+
+def test_recover_an_incident_differently(
+    call: Call, embedded_broker: str, topology: Topology
+) -> None:
+    """A strategy of one's own choice with parameters of one's own, in an incident that waits."""
+    with Responder(embedded_broker, topology, [pattern("ledger", "core")]):
+        (one, *_) = {each.incident_id for each in read(embedded_broker, topology)}
+        done = call(
+            "recover", one[:8], "--strategy", "request_throttle", "-p", "per_minute=50",
+            "--by", "kim",
+        )  # fmt: skip
+        assert done.exit_code == 0, done.output
+        assert done.stdout.splitlines()[0].startswith(f"{one} ledger recovering: ")
+        assert done.stdout.splitlines()[1].endswith(" request_throttle: pending")
+
+
+def test_recover_errors_of_the_past(call: Call, embedded_broker: str, topology: Topology) -> None:
+    """By service or the beginning of a fingerprint; a new incident is opened for what is known of
+    them, and what is unknown is said."""
+    past = pattern("till", "service", state="closed", closed_at_ms=clock.now_ms(), rate=0.0)
+    with Responder(embedded_broker, topology, [past]):
+        assert read(embedded_broker, topology) == []
+        done = call("recover", "--fingerprint", "f00d-ti", "--by", "kim", "--reason", "again")
+        assert done.exit_code == 0, done.output
+        assert done.stderr == "for psycopg.OperationalError in till, fingerprint f00d-til\n"
+        head, command = done.stdout.splitlines()
+        assert " till recovering: " in head
+        assert command.endswith(" pool_increase: pending")
+        none = call("recover", "--service", "nobody")
+        assert none.exit_code == 1
+        assert none.output == "no pattern of service 'nobody' is known in production\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((), "name an incident, or --service or --fingerprint, and not both"),
+        (("i", "--service", "s"), "name an incident, or --service or --fingerprint, and not both"),
+        (("i", "--strategy", "pray"), "there is no strategy 'pray'; there are "),
+        (("i", "--strategy", "retry", "-p", "max_attempts"), "'max_attempts' is not NAME=VALUE"),
+        (("i", "-p", "max_attempts=2"), "--parameter without --strategy"),
+        (("i", "--strategy", "retry", "-p", "max_attempts=-1"), "retry: Expected `int` >= 1"),
+        (("i", "--strategy", "retry", "-p", "luck=1"), "unknown field `luck`"),
+    ],
+)
+def test_what_is_asked_wrongly_is_said_before_anything_is_read(
+    call: Call, arguments: tuple[str, ...], message: str
+) -> None:
+    """Usage errors are 2 and name the mistake; no broker is needed for it."""
+    answer = call("recover", *arguments)
+    assert answer.exit_code == 2
+    assert message in answer.output
 
 
 def test_topics_are_needed(call: Call, embedded_broker: str, topology: Topology) -> None:
