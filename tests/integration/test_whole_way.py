@@ -1,6 +1,7 @@
 """The whole way of one error on real parts: in by a plain producer, out as SQL."""
 
 import asyncio
+import json
 import os
 import signal
 import time
@@ -8,7 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from faultstream.cli import main
 from faultstream.client import Executor, Outcome
 from faultstream.core.records import RecoveryCommand
 from tests.integration.running import KEY, Pipeline, Producer, error
@@ -108,6 +111,39 @@ async def test_an_error_goes_the_whole_way(pipeline: Pipeline, tmp_path: Path) -
     steps = {row["what"] for row in chain}
     assert {"error", "pattern", "incident", "command", "result", "verification"} <= steps
     assert int(pipeline.value("SELECT sum(cured) FROM recovery_success")) == 1
+
+
+def test_operators_see_and_steer_what_runs(pipeline: Pipeline) -> None:
+    """incidents and show read what was recorded, with every decision of notification; a recovery
+    asked for by hand is answered, and is an incident that resolve closes."""
+    data = ("--data", str(pipeline.folder / "data"))
+    brokers = ("--brokers", pipeline.brokers)
+    until(
+        lambda: pipeline.value(
+            "SELECT count() > 1 FROM notification_decisions WHERE kind = 'sent'"
+        ),
+        "what became of the notifications is recorded",
+        timeout_s=30,
+    )
+    found = [json.loads(line) for line in cli("incidents", "--all", *data).splitlines()]
+    (till,) = [one for one in found if one["service"] == "till"]
+    chain = json.loads(cli("show", till["incident_id"][:8], "--json", *data))
+    assert {one["outcome"] for one in chain["verdicts"]} >= {"cured"}
+    assert {one["kind"] for one in chain["tellings"]} >= {"grouped", "sent"}
+    assert "# Post-incident analysis: till" in cli("post-incident", till["incident_id"], *data)
+    asked = cli(
+        "recover", "--service", "till", "--strategy", "circuit_break", "--by", "kim", *brokers
+    )
+    opened = asked.split()[0]
+    assert " till " in asked
+    assert " till closed: closed by kim" in cli("resolve", opened[:13], "--by", "kim", *brokers)
+
+
+def cli(*arguments: str) -> str:
+    """What a command prints that ends with 0."""
+    answer = CliRunner().invoke(main, list(arguments), env={"FAULTSTREAM_CLICKHOUSE": None})
+    assert answer.exit_code == 0, answer.output
+    return answer.stdout
 
 
 async def test_poison_is_kept_apart_and_counted(pipeline: Pipeline) -> None:
