@@ -3,6 +3,7 @@
 import asyncio
 import os
 import sys
+from datetime import datetime
 from pathlib import Path
 
 import click
@@ -13,10 +14,13 @@ from faultstream.config.settings import Settings
 from faultstream.config.shape import did_you_mean
 from faultstream.config.topology import load
 from faultstream.core import ids
+from faultstream.core.notify.calendar import zone
+from faultstream.core.notify.oncall import on_call
 from faultstream.core.policy import Topology
 from faultstream.core.records import Level, Notification
 from faultstream.notify import ChannelConfigError, Delivery, Notifier
 from faultstream.notify.channels import make
+from faultstream.notify.notifier import templates
 
 
 @click.group("notify")
@@ -45,6 +49,8 @@ def command() -> None:
 def test(channel: str, level: Level, file: Path | None) -> None:
     """Send one message to CHANNEL from here, without Kafka; exit code 1 when it gave up.
 
+    It is written by the channel's template, when it has one.
+
     \b
     Example:  ALERT_MAIL='mailto://user:password@example.org' faultstream notify test mail
     """
@@ -59,6 +65,37 @@ def test(channel: str, level: Level, file: Path | None) -> None:
     sys.exit(1)
 
 
+@command.command("on-call")
+@click.option("--at", help="2026-01-05T09:00, by the clock of each schedule; now by default.")
+@click.option(
+    "--topology",
+    "file",
+    type=click.Path(path_type=Path),
+    help="topology.yaml; by default FAULTSTREAM_TOPOLOGY, else the one in the package.",
+)
+def who(at: str | None, file: Path | None) -> None:
+    """Say who is on call in each schedule of topology.yaml.
+
+    \b
+    Example:  faultstream notify on-call --at 2026-12-24T18:00
+    """
+    policy = load(file or Settings.from_env().topology).notification
+    if not policy.schedules:
+        click.echo("topology.yaml has no schedules")
+    for name, schedule in policy.schedules.items():
+        moment = now_ms()
+        if at is not None:
+            try:
+                local = datetime.fromisoformat(at).replace(tzinfo=zone(schedule.location))
+            except ValueError as exc:
+                raise click.BadParameter(f"{at!r} is no time such as 2026-01-05T09:00") from exc
+            moment = int(local.timestamp() * 1000)
+        people = on_call(schedule, policy.time_intervals, moment)
+        reach = {person: ", ".join(policy.people[person]) for person in people}
+        shown = "; ".join(f"{person} ({channels})" for person, channels in reach.items())
+        click.echo(f"{name}: {shown}")
+
+
 async def _send(topology: Topology, name: str, level: Level) -> Delivery:
     policy = topology.channels.get(name)
     if policy is None:
@@ -67,7 +104,8 @@ async def _send(topology: Topology, name: str, level: Level) -> Delivery:
             "topology.yaml", f"channels.{name}", "there is no such channel", mend=mend
         )
     try:
-        notifier = Notifier({name: make(name, policy, os.environ)})
+        made = {name: make(name, policy, os.environ)}
+        notifier = Notifier(made, templates(topology))
     except ChannelConfigError as exc:
         place, _, problem = str(exc).partition(": ")
         raise ConfigError("topology.yaml", place, problem) from exc
@@ -81,6 +119,7 @@ async def _send(topology: Topology, name: str, level: Level) -> Delivery:
         environment=topology.environment,
         reason="test",
         created_at_ms=now,
+        labels={"service": "test", "layer": "service", "category": "system", "severity": "low"},
     )
     try:
         return await notifier.attempt(name, message)

@@ -3,11 +3,12 @@
 from collections.abc import Callable, Iterator
 from typing import Final
 
+from faultstream.config.calendar_rules import CALENDAR_RULES, walk
 from faultstream.config.errors import Problem
 from faultstream.config.shape import unknown
 from faultstream.config.source import Source
 from faultstream.core.notify.matchers import MatcherError, matcher
-from faultstream.core.policy import NotifyRoutePolicy, Topology
+from faultstream.core.policy import Topology
 
 
 def notify_partitions(source: Source, topology: Topology) -> Iterator[Problem]:
@@ -32,7 +33,7 @@ def known_channels(source: Source, topology: Topology) -> Iterator[Problem]:
     for name, escalation in policy.escalations.items():
         path = f"notification.escalations.{name}.steps"
         places += [
-            (f"{path}[{n}].channels", step.channels, True)
+            (f"{path}[{n}].channels", step.channels, not step.on_call)
             for n, step in enumerate(escalation.steps)
         ]
     for path, names, needed in places:
@@ -46,7 +47,7 @@ def known_channels(source: Source, topology: Topology) -> Iterator[Problem]:
 def known_receivers(source: Source, topology: Topology) -> Iterator[Problem]:
     """Routes name receivers that exist; `default` always does."""
     known = {"default": None, **topology.notification.receivers}
-    for path, route in _notify_routes(topology.notification.route, "notification.route"):
+    for path, route in walk(topology.notification.route):
         if route.receiver is not None and route.receiver not in known:
             yield unknown(source, f"{path}.receiver", "receiver", route.receiver, known)
 
@@ -63,8 +64,7 @@ def matchers(source: Source, topology: Topology) -> Iterator[Problem]:
     """Every matcher can be read, and what must not match everything has one."""
     policy = topology.notification
     places: list[tuple[str, tuple[str, ...], bool]] = [
-        (f"{path}.matchers", route.matchers, False)
-        for path, route in _notify_routes(policy.route, "notification.route")
+        (f"{path}.matchers", route.matchers, False) for path, route in walk(policy.route)
     ]
     for n, rule in enumerate(policy.inhibit_rules):
         path = f"notification.inhibit_rules[{n}]"
@@ -100,12 +100,6 @@ def escalation_steps(source: Source, topology: Topology) -> Iterator[Problem]:
             last_ms = step.after_ms
 
 
-def _notify_routes(route: NotifyRoutePolicy, path: str) -> Iterator[tuple[str, NotifyRoutePolicy]]:
-    yield path, route
-    for place, child in enumerate(route.routes):
-        yield from _notify_routes(child, f"{path}.routes[{place}]")
-
-
 NOTIFY_RULES: Final[tuple[Callable[[Source, Topology], Iterator[Problem]], ...]] = (
     notify_partitions,
     known_channels,
@@ -113,4 +107,5 @@ NOTIFY_RULES: Final[tuple[Callable[[Source, Topology], Iterator[Problem]], ...]]
     root_route,
     matchers,
     escalation_steps,
+    *CALENDAR_RULES,
 )

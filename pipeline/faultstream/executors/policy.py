@@ -36,7 +36,7 @@ class CommandPolicy(_Policy, frozen=True, kw_only=True):
     """A program on this machine, never through a shell.
 
     `argv[0]` is an absolute path. `{name}` in the others is the command's parameter of that name;
-    all parameters are also in the environment, as FAULTSTREAM_PARAMETER_<NAME>. Of our own
+    all parameters are also in the environment, as PARAMETER_<NAME> behind our prefix. Of our own
     environment the program gets PATH, LANG and what `pass_env` names.
     """
 

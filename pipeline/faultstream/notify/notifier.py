@@ -3,7 +3,7 @@
 import os
 from collections import OrderedDict
 from collections.abc import Mapping
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 import structlog
@@ -12,6 +12,9 @@ from faultstream.core.policy import Topology
 from faultstream.core.records import Notification
 from faultstream.notify.channel import Channel, UndeliveredError
 from faultstream.notify.channels import make
+
+if TYPE_CHECKING:
+    from faultstream.notify.template import MessageTemplate
 
 DELIVERED: Final = "notification_delivered"
 UNDELIVERED: Final = "notification_undelivered"
@@ -35,8 +38,14 @@ class Notifier:
     restart it may be, with the same id.
     """
 
-    def __init__(self, channels: Mapping[str, Channel]) -> None:
+    def __init__(
+        self,
+        channels: Mapping[str, Channel],
+        templates: Mapping[str, "MessageTemplate"] | None = None,
+    ) -> None:
+        """`templates` by channel; the others' messages go out as they are."""
         self._channels = dict(channels)
+        self._templates = dict(templates or {})
         self._sent: OrderedDict[tuple[str, str], None] = OrderedDict()
         self._log = structlog.get_logger("faultstream.notify")
 
@@ -53,8 +62,10 @@ class Notifier:
             return Delivery(channel, "undelivered", 0, "there is no such channel any more")
         if key in self._sent:
             return Delivery(channel, "repeated", 0, "already delivered")
+        template = self._templates.get(channel)
+        text = message if template is None else template.apply(message)
         try:
-            attempts = await self._channels[channel].send(message)
+            attempts = await self._channels[channel].send(text)
         except UndeliveredError as exc:
             return self._gave_up(channel, message, exc.attempts, str(exc))
         except Exception as exc:  # noqa: BLE001 - a channel is foreign code
@@ -90,4 +101,25 @@ def build(topology: Topology, env: Mapping[str, str] | None = None) -> Notifier:
         ChannelConfigError: a channel cannot be used.
     """
     env = os.environ if env is None else env
-    return Notifier({name: make(name, policy, env) for name, policy in topology.channels.items()})
+    return Notifier(
+        {name: make(name, policy, env) for name, policy in topology.channels.items()},
+        templates(topology),
+    )
+
+
+def templates(topology: Topology) -> dict[str, "MessageTemplate"]:
+    """The templates of those channels that have one.
+
+    Raises:
+        BadTemplateError: a template that `check` refuses.
+    """
+    named = {
+        name: topology.notification.templates[policy.template]
+        for name, policy in topology.channels.items()
+        if policy.template is not None
+    }
+    if not named:
+        return {}
+    from faultstream.notify.template import MessageTemplate  # noqa: PLC0415 - Jinja costs 60 ms
+
+    return {name: MessageTemplate(policy) for name, policy in named.items()}

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from faultstream.core.ids import derive
-from faultstream.core.notify import compose
+from faultstream.core.notify import compose, oncall
 from faultstream.core.notify.matchers import match_all
 from faultstream.core.notify.mute import muted
 from faultstream.core.notify.state import MAX_CLIMBS, MEMORY_MS, Alert, Climb, Send
@@ -100,8 +100,13 @@ def _step(turn: Turn, climb: Climb, policy: EscalationPolicy, alerts: Sequence[A
             return
         climb.step += 1
         reason = f"escalation {climb.policy}, step {climb.step}"
-        for channel in step.channels:
-            turn.hand_over(_send(turn, climb, free, reason, channel))
+        told = dict.fromkeys(step.channels, "")
+        for channel, who in oncall.channels(turn.rules.policy, step.on_call, turn.now_ms):
+            told.setdefault(channel, f", {who}")
+        for channel, why in told.items():
+            turn.hand_over(_send(turn, climb, free, reason + why, channel))
+        if not told:
+            turn.decide("suppressed", f"{reason}: it names nobody", climb.sources)
     if policy.repeat_ms:
         climb.step, climb.round = 0, climb.round + 1
         climb.started_ms = turn.now_ms + policy.repeat_ms

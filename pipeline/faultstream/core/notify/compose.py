@@ -9,6 +9,7 @@ from faultstream.core.records import Level, Notification
 
 RANK: Final[dict[Level, int]] = {"info": 0, "warning": 1, "error": 2, "critical": 3}
 MAX_LINES: Final = 20
+_FIELDS: Final = frozenset({"environment", "group", "incident_id", "level", "title"})
 
 
 def message(
@@ -48,6 +49,7 @@ def message(
         reason=reason,
         created_at_ms=now_ms,
         status="firing" if told else "resolved",
+        labels=_common(alerts),
     )
 
 
@@ -67,6 +69,16 @@ def digest(one: Digest, environment: str, now_ms: int) -> Notification:
         reason="digest",
         created_at_ms=now_ms,
     )
+
+
+def _common(alerts: Sequence[Alert]) -> dict[str, str]:
+    """The labels that all of them have, but for those that are fields of a message."""
+    first, *others = alerts
+    return {
+        name: value
+        for name, value in sorted(first.labels.items())
+        if name not in _FIELDS and all(one.labels.get(name) == value for one in others)
+    }
 
 
 def _single(alert: Alert, *, fires: bool) -> tuple[str, str]:

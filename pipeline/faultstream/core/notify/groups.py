@@ -6,7 +6,7 @@ from typing import Final
 from faultstream.core.ids import derive
 from faultstream.core.notify import compose
 from faultstream.core.notify.dedup import Reason, needed
-from faultstream.core.notify.mute import muted
+from faultstream.core.notify.mute import closed, muted
 from faultstream.core.notify.route import Route
 from faultstream.core.notify.state import MAX_ENTRIES, MAX_NEWS, Alert, Group, Member, Send, Told
 from faultstream.core.notify.turn import Turn
@@ -69,7 +69,7 @@ def _look(turn: Turn, key: str, group: Group, route: Route) -> None:
     resolved = [alert for alert in heard if not alert.fires(turn.now_ms)]
     receiver = turn.rules.receivers.get(route.receiver, ReceiverPolicy(channels=()))
     told = False
-    for channel in receiver.channels:
+    for channel in receiver.channels if heard else ():
         entry = turn.state.log.get(_entry(key, channel))
         reason = needed(
             entry,
@@ -95,12 +95,13 @@ def _look(turn: Turn, key: str, group: Group, route: Route) -> None:
 def _heard(turn: Turn, group: Group, route: Route) -> list[Alert]:
     """The alerts that are not muted."""
     heard: list[Alert] = []
+    shut = closed(route, turn.rules.policy, turn.now_ms)
     for alert_id, member in list(group.members.items()):
         alert = turn.state.alerts.get(alert_id)
         if alert is None:
             _drop(turn, group, alert_id, "forgotten: too many alerts")
             continue
-        reason = muted(
+        reason = shut or muted(
             turn.state,
             turn.rules.policy.inhibit_rules,
             alert,

@@ -1,10 +1,13 @@
-"""Mute: why nobody is told of an alert now, if so. Inhibition, recovery in flight, silences."""
+"""Mute: why nobody is told of an alert now, if so. Inhibition, recovery in flight, silences, and
+the time intervals of a route."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from faultstream.core.notify.calendar import within
 from faultstream.core.notify.matchers import match_all
+from faultstream.core.notify.route import Route
 from faultstream.core.notify.state import FLIGHT_MS, Alert, NotifyState
-from faultstream.core.policy import InhibitRulePolicy
+from faultstream.core.policy import InhibitRulePolicy, NotificationPolicy
 
 _ALWAYS_TOLD = frozenset({"error", "critical"})
 
@@ -20,6 +23,17 @@ def muted(
     if quiet and state.now_ms - state.flying.get(alert.incident_id, -FLIGHT_MS) < FLIGHT_MS:
         return "recovery is in flight"
     return silenced(state, alert.labels)
+
+
+def closed(route: Route, policy: NotificationPolicy, now_ms: int) -> str:
+    """Why a route tells nobody at this time, or ''."""
+    name = within(route.mute_time_intervals, policy.time_intervals, now_ms)
+    if name:
+        return f"muted at this time ({name})"
+    names = route.active_time_intervals
+    if names and not within(names, policy.time_intervals, now_ms):
+        return f"not active at this time ({', '.join(names)})"
+    return ""
 
 
 def firing(state: NotifyState) -> Iterable[Alert]:

@@ -29,6 +29,8 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     group_interval_ms: int
     repeat_interval_ms: int
     inhibit_in_flight: bool
+    mute_time_intervals: tuple[str, ...] = ()
+    active_time_intervals: tuple[str, ...] = ()
     children: tuple["Route", ...] = ()
 
     def match(self, labels: Mapping[str, str]) -> list["Route"]:
@@ -88,6 +90,8 @@ def _node(policy: NotifyRoutePolicy, parent: Route, path: str) -> Route:
         group_interval_ms=_or(policy.group_interval_ms, parent.group_interval_ms),
         repeat_interval_ms=_or(policy.repeat_interval_ms, parent.repeat_interval_ms),
         inhibit_in_flight=_or(policy.inhibit_in_flight, parent.inhibit_in_flight),
+        mute_time_intervals=policy.mute_time_intervals,
+        active_time_intervals=policy.active_time_intervals,
     )
     children = (_node(one, made, f"{path}.{n}") for n, one in enumerate(policy.routes))
     return msgspec.structs.replace(made, children=tuple(children))

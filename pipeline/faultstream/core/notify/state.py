@@ -7,7 +7,9 @@ import msgspec
 
 from faultstream.core.notify.dedup import Entry
 from faultstream.core.records import Level, Notification
+from faultstream.core.stored import Stored
 
+VERSION: Final = 1
 MAX_ALERTS: Final = 5_000
 MAX_SEEN: Final = 10_000
 MAX_NEWS: Final = 100
@@ -158,7 +160,7 @@ class Silence(msgspec.Struct, kw_only=True):
 class NotifyState(msgspec.Struct, kw_only=True):
     """All that notification remembers of one environment."""
 
-    version: Literal[1] = 1
+    version: int = VERSION
     environment: str
     now_ms: int = 0
     decided: int = 0
@@ -177,19 +179,19 @@ class NotifyState(msgspec.Struct, kw_only=True):
     seen: dict[str, None] = {}
 
 
-_encode: Final = msgspec.msgpack.Encoder().encode
-_decode: Final = msgspec.msgpack.Decoder(NotifyState).decode
+_stored: Final = Stored(NotifyState, "notification", version=VERSION, steps={})
 
 
 def save(state: NotifyState) -> bytes:
     """The state as bytes (MessagePack)."""
-    return _encode(state)
+    return _stored.save(state)
 
 
 def load(raw: bytes) -> NotifyState:
     """The state that `save` wrote.
 
     Raises:
+        StateVersionError: another version wrote it, which this one cannot read.
         msgspec.DecodeError: these bytes are no saved state.
     """
-    return _decode(raw)
+    return _stored.load(raw)
