@@ -81,23 +81,25 @@ def test_approve_then_cancel_then_resolve(
         assert "waits for approval" in read(embedded_broker, topology)[-1].reason
         approved = call("approve", short, "--by", "kim", "--reason", "it is safe")
         assert approved.exit_code == 0, approved.output
-        head, command = approved.stdout.splitlines()
-        assert head.startswith(f"{waiting.incident_id} ledger recovering: ")
+        head, stands, *_, command = approved.stdout.splitlines()
+        assert head == waiting.incident_id
+        assert stands.startswith("  ledger recovering: ")
+        assert max(map(len, approved.stdout.splitlines())) <= 80
         assert command.endswith(" pool_increase: pending")
         again = call("approve", short)
         assert again.exit_code == 1
         assert again.output.startswith("nothing waits for approval: ")
         command_id = command.split()[1]
         cancelled = call("cancel", command_id[:13], "--by", "kim", "--reason", "by hand")
-        assert cancelled.stdout.splitlines()[0].endswith(
-            "ledger escalated: cancelled by kim: by hand"
-        )
+        stands = cancelled.stdout.splitlines()[1]
+        assert stands == "  ledger escalated: cancelled by kim: by hand"
         resolved = call("resolve", short, "--by", "kim")
-        assert resolved.stdout.splitlines()[0].endswith("ledger closed: closed by kim")
+        assert resolved.stdout.splitlines()[1] == "  ledger closed: closed by kim"
         for wish in ("approve", "cancel", "resolve"):
             over = call(wish, short)
             assert over.exit_code == 1
-            assert over.output.startswith(f"it is over: {waiting.incident_id} ledger closed")
+            told = f"it is over: {waiting.incident_id}\n  ledger closed: closed by kim\n"
+            assert over.output == told
 
 
 def test_unknown_and_unclear_incidents(
@@ -111,7 +113,7 @@ def test_unknown_and_unclear_incidents(
         first = next(x for x in "0123456789abcdef" if sum(i[0] == x for i in known) > 1)
         unclear = call("resolve", first)
         assert unclear.exit_code == 2
-        assert f"incidents begin with {first!r}:\n  {first}" in unclear.output
+        assert f"incidents begin with {first!r}:\n{first}" in unclear.output
         unknown = call("cancel", "zz")
         assert unknown.exit_code == 1
         assert unknown.output == (
@@ -159,8 +161,9 @@ def test_recover_an_incident_differently(
             "--by", "kim",
         )  # fmt: skip
         assert done.exit_code == 0, done.output
-        assert done.stdout.splitlines()[0].startswith(f"{one} ledger recovering: ")
-        assert done.stdout.splitlines()[1].endswith(" request_throttle: pending")
+        head, stands, *_, command = done.stdout.splitlines()
+        assert (head, stands[:21]) == (one, "  ledger recovering: ")
+        assert command.endswith(" request_throttle: pending")
 
 
 def test_recover_errors_of_the_past(call: Call, embedded_broker: str, topology: Topology) -> None:
@@ -172,8 +175,8 @@ def test_recover_errors_of_the_past(call: Call, embedded_broker: str, topology: 
         done = call("recover", "--fingerprint", "f00d-ti", "--by", "kim", "--reason", "again")
         assert done.exit_code == 0, done.output
         assert done.stderr == "for psycopg.OperationalError in till, fingerprint f00d-til\n"
-        head, command = done.stdout.splitlines()
-        assert " till recovering: " in head
+        _, stands, *_, command = done.stdout.splitlines()
+        assert stands.startswith("  till recovering: ")
         assert command.endswith(" pool_increase: pending")
         none = call("recover", "--service", "nobody")
         assert none.exit_code == 1

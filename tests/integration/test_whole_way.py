@@ -135,8 +135,8 @@ def test_operators_see_and_steer_what_runs(pipeline: Pipeline) -> None:
         "recover", "--service", "till", "--strategy", "circuit_break", "--by", "kim", *brokers
     )
     opened = asked.split()[0]
-    assert " till " in asked
-    assert " till closed: closed by kim" in cli("resolve", opened[:13], "--by", "kim", *brokers)
+    assert "\n  till " in asked
+    assert "  till closed: closed by kim" in cli("resolve", opened[:13], "--by", "kim", *brokers)
 
 
 def cli(*arguments: str) -> str:

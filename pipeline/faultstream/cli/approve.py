@@ -33,7 +33,7 @@ async def _approve(one: wishing.Asked, prefix: str, strategy: str) -> None:
     before = await wishing.meant(one, prefix)
     wishing.must_be_open(before)
     if before.state != "escalated":
-        click.echo(f"nothing waits for approval: {wishing.line(before)}", err=True)
+        click.echo(f"nothing waits for approval: {wishing.told_of(before)}", err=True)
         raise click.exceptions.Exit(1)
     wish = Approve(incident_id=before.incident_id, strategy=strategy)
     control = wishing.wished(one, wish, before.environment)

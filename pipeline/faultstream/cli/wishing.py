@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from functools import wraps
 from pathlib import Path
+from shutil import get_terminal_size
+from textwrap import fill
 from typing import Any, Final, TypeVar
 
 import click
@@ -121,21 +123,24 @@ async def meant(one: Asked, prefix: str) -> Incident:
     if not found:
         _end(f"no incident {prefix!r} is known; `faultstream incidents --all` lists them", 1)
     if len(found) > 1:
-        shown = "\n".join(f"  {line(each)}" for each in found[:MOST_SHOWN])
+        shown = "\n".join(told_of(each) for each in found[:MOST_SHOWN])
         _end(f"{len(found)} incidents begin with {prefix!r}:\n{shown}", 2)
     return found[0]
 
 
-def line(incident: Incident) -> str:
-    """An incident in one line."""
-    root = clean(incident.root)
-    return f"{incident.incident_id} {root} {incident.state}: {clean(incident.reason)}"
+def told_of(incident: Incident) -> str:
+    """The id of an incident, and below it how it stands, as wide as the terminal."""
+    stands = f"{clean(incident.root)} {incident.state}: {clean(incident.reason)}"
+    wide = max(40, get_terminal_size().columns)
+    return f"{incident.incident_id}\n" + fill(
+        stands, wide, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False
+    )
 
 
 def must_be_open(incident: Incident) -> None:
     """Ends the command with 1 when the incident is over."""
     if incident.state in OVER:
-        _end(f"it is over: {line(incident)}", 1)
+        _end(f"it is over: {told_of(incident)}", 1)
 
 
 def wished(one: Asked, wish: Wish, environment: str) -> Control:
@@ -187,7 +192,7 @@ def told(one: Asked, answer: Incident | None, before: Incident | None = None) ->
         waited = f"no answer within {one.wait_ms / 1000:g} s"
         _end(f"published, but {waited}: does `faultstream worker respond` run?", 1)
         return
-    click.echo(line(answer))
+    click.echo(told_of(answer))
     known = {each.command_id for each in before.attempts} if before else set()
     for attempt in answer.attempts:
         if attempt.command_id not in known:
