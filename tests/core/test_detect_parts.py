@@ -168,7 +168,7 @@ def test_suggested_actions_and_layer() -> None:
     made = making.topology(services={"orders": {"layer": "core"}})
     line = Line(made)
     opened = line.take([(event(0, layer="api"), group("a", severity="critical"))])
-    assert opened[0].suggested_actions == ["retry", "circuit_break", "fallback"]
+    assert opened[0].suggested_actions == ["retry", "circuit_break", "fallback", "reconnect"]
     assert opened[0].layer == "core"
     assert opened[0].first_at_ms == T0
 

@@ -1,9 +1,10 @@
 """P7 correlation: services whose errors rise together, with the lag; learned from the past.
 
-Each time a service rises (see rise.py), those that rose up to `window_ms` before are counted; one
-that rises again at once is the same trouble and not counted. Two services are joined when one
-followed the other `count` times, in `share_ratio` of the rises of either, and that often is
-unlikely for two that rise now and then by themselves. Bounded by MAX_ONSETS and MAX_LINKS; what
+Each time a service rises (see rise.py), those that rose up to `window_ms` before or after are
+counted; one that rises again at once is the same trouble and not counted. Two services are joined
+when they rose together `count` times, in `share_ratio` of the rises of the one that rises less,
+and that often is unlikely for two that rise now and then by themselves. Which comes first is told
+by the mean lag, because either may be noticed first. Bounded by MAX_ONSETS and MAX_LINKS; what
 was learned first goes first.
 """
 
@@ -35,59 +36,76 @@ def learn(topology: Topology, state: EnvironmentState, rise: Rise) -> list[str]:
         return []
     since = rise.onset_ms - window
     state.onsets = [one for one in state.onsets if one[0] >= since][-MAX_ONSETS:]
-    before = sorted(
+    near = sorted(
         {
             one[1]: one[0]
             for one in state.onsets
-            if one[0] <= rise.onset_ms and one[1] != rise.service and one[2] == rise.experiment_id
+            if one[0] <= rise.onset_ms + window
+            and one[1] != rise.service
+            and one[2] == rise.experiment_id
         }.items()
     )
     state.starts[rise.service] = state.starts.get(rise.service, 0) + 1
     state.onsets.append((rise.onset_ms, rise.service, rise.experiment_id))
-    for source, at_ms in before:
-        link = state.links.setdefault(f"{source}>{rise.service}", Link())
+    for other, at_ms in near:
+        link = state.links.setdefault(_pair(other, rise.service), Link())
         link.count += 1
-        link.lag_ms += rise.onset_ms - at_ms
+        link.lag_ms += rise.onset_ms - at_ms if other < rise.service else at_ms - rise.onset_ms
     for table in (state.starts, state.links, state.counted):
         while len(table) > MAX_LINKS:
             del table[next(iter(table))]
-    return [source for source, _ in before]
+    return [other for other, _ in near]
+
+
+def _pair(one: str, other: str) -> str:
+    return f"{one}>{other}" if one < other else f"{other}>{one}"
 
 
 def joined(topology: Topology, state: EnvironmentState, source: str, target: str) -> Link | None:
-    """What was learned of two services, if they rise together."""
+    """What was learned of two services, if they rise together and `source` comes first; its lags
+    are those of `target`."""
     policy = topology.detectors.correlation
-    link = state.links.get(f"{source}>{target}")
+    link = state.links.get(_pair(source, target))
     if link is None or not policy.enabled or link.count < policy.count:
         return None
+    if link.lag_ms < 0 if source < target else link.lag_ms > 0:
+        return None
     ours, theirs = state.starts.get(source, 0), state.starts.get(target, 0)
-    if link.count < policy.share_ratio * ours or link.count < policy.share_ratio * theirs:
+    if link.count < policy.share_ratio * min(ours, theirs):
         return None
     length_ms = max(state.now_ms - state.learning_since_ms, policy.window_ms)
-    by_chance = ours * theirs * policy.window_ms / length_ms
+    by_chance = 2 * ours * theirs * policy.window_ms / length_ms
     return link if link.count >= unusual(by_chance, by_chance, policy.significance) else None
 
 
 def times(state: EnvironmentState, source: str, target: str) -> int:
-    """How often `target` rose shortly after `source`, 1 at least."""
-    link = state.links.get(f"{source}>{target}")
+    """How often `target` and `source` rose together, 1 at least."""
+    link = state.links.get(_pair(source, target))
     return 1 if link is None else max(1, link.count)
 
 
 def together(
-    topology: Topology, state: EnvironmentState, rise: Rise, sources: Sequence[str]
+    topology: Topology, state: EnvironmentState, rise: Rise, others: Sequence[str]
 ) -> list[Pattern]:
-    """Correlations with the services that rose shortly before."""
+    """Correlations with the services that rose about when `rise` did."""
     out: list[Pattern] = []
-    for source in sources:
-        link = joined(topology, state, source, rise.service)
-        other = state.rises.get(f"{rise.experiment_id}/{source}")
-        if link is None or other is None:
+    for name in others:
+        other = state.rises.get(f"{rise.experiment_id}/{name}")
+        if other is None:
             continue
-        lag_ms = link.lag_ms // link.count
+        first, second = other, rise
+        link = joined(topology, state, first.service, second.service)
+        if link is None:
+            first, second = rise, other
+            link = joined(topology, state, first.service, second.service)
+        if link is None:
+            continue
+        lag_ms = abs(link.lag_ms) // link.count
+        source, target = first.service, second.service
+        onsets = (first.onset_ms, second.onset_ms)
         pattern_id = derive(
             "pattern", "correlation", state.environment, rise.experiment_id,
-            source, rise.service, rise.onset_ms,
+            source, target, max(onsets),
         )  # fmt: skip
         pattern = Pattern(
             pattern_id=pattern_id,
@@ -96,18 +114,18 @@ def together(
             state="open",
             environment=state.environment,
             service=source,
-            layer=other.layer,
+            layer=first.layer,
             severity=worst(rise.severity, other.severity),
-            first_at_ms=other.onset_ms,
-            last_at_ms=rise.onset_ms,
-            detected_at_ms=rise.onset_ms,
+            first_at_ms=min(onsets),
+            last_at_ms=max(onsets),
+            detected_at_ms=max(onsets),
             count=link.count,
             confidence=round(1 - 1 / (1 + link.count), 4),
-            affected=Affected((source, rise.service)),
-            edges=[Edge(source, rise.service, lag_ms, link.count)],
+            affected=Affected((source, target)),
+            edges=[Edge(source, target, lag_ms, link.count)],
             root=source,
-            evidence=[*other.evidence, *rise.evidence][:10],
-            reason=f"errors of {rise.service} rose {link.count} times after those of {source}, "
+            evidence=[*first.evidence, *second.evidence][:10],
+            reason=f"errors of {target} rose {link.count} times with those of {source}, "
             f"{lag_ms / 1000:.1f} s later on average",
             experiment_id=rise.experiment_id,
         )

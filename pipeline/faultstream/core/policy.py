@@ -155,7 +155,7 @@ class RecurringPolicy(_Policy, frozen=True, kw_only=True):
     enabled: bool = True
     count: Annotated[int, Meta(ge=1, le=1000)] = 3
     among: Annotated[int, Meta(ge=1, le=1000)] = 10
-    within_ms: PositiveMillis = 3_600_000
+    within_ms: PositiveMillis = 900_000
     """Older events are not among the last ones."""
     confidence_cap: Ratio = 0.9
     learn_ms: Millis = 600_000
@@ -291,14 +291,14 @@ class CascadePolicy(_Policy, frozen=True, kw_only=True):
 
 
 class CorrelationPolicy(_Policy, frozen=True, kw_only=True):
-    """P7: faults of one service were followed by faults of another within `window_ms` at least
-    `count` times, in `share_ratio` of all cases, and more often than chance would have it with
-    a probability of `significance`."""
+    """P7: faults of two services began within `window_ms` of each other at least `count` times, in
+    `share_ratio` of the cases of the one that has fewer, and more often than chance would have it
+    with a probability of `significance`."""
 
     enabled: bool = True
     window_ms: PositiveMillis = 60_000
     count: Annotated[int, Meta(ge=2)] = 3
-    share_ratio: Ratio = 0.8
+    share_ratio: Ratio = 0.6
     significance: Annotated[float, Meta(gt=0.0, lt=1.0)] = 1e-3
 
 
@@ -436,75 +436,13 @@ class RecordPolicy(_Policy, frozen=True, kw_only=True):
 
 
 class ChannelPolicy(_Policy, frozen=True, kw_only=True):
-    """Where notifications go. `url_env` names the environment variable that holds the address;
-    `template` one of notification.templates."""
+    """Where notifications go. `url_env` names the environment variable that holds the address."""
 
     kind: Literal["log", "webhook", "apprise"]
     url_env: str = ""
     min_level: Level = "info"
     rate_limited: bool = True
     """Whether notification.rate_limits hold for it."""
-    template: Name | None = None
-
-
-class TemplatePolicy(_Policy, frozen=True, kw_only=True):
-    """Title and body of messages, in Jinja's language; empty leaves the text as it is."""
-
-    title: Annotated[str, Meta(max_length=10_000)] = ""
-    body: Annotated[str, Meta(max_length=10_000)] = ""
-
-
-Clock = Annotated[str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$|^24:00$")]
-LocalTime = Annotated[
-    str, Meta(pattern=r"^[0-9]{4}-[01][0-9]-[0-3][0-9]T([01][0-9]|2[0-3]):[0-5][0-9]$")
-]
-
-
-class TimeRangePolicy(_Policy, frozen=True, kw_only=True):
-    """From `start_time` up to, not including, `end_time` of one day: "09:00", "24:00"."""
-
-    start_time: Clock
-    end_time: Clock
-
-
-class TimeIntervalPolicy(_Policy, frozen=True, kw_only=True):
-    """A time is in it when it is in every list that is not empty, with Alertmanager's names: week
-    days and months by name, `monday:friday`; days of the month from its end too, `-3:-1`;
-    `2026:2027`. All of it by the clock of `location`, an IANA time zone."""
-
-    times: tuple[TimeRangePolicy, ...] = ()
-    weekdays: tuple[str, ...] = ()
-    days_of_month: tuple[str, ...] = ()
-    months: tuple[str, ...] = ()
-    years: tuple[str, ...] = ()
-    location: str = "UTC"
-
-
-class RotationPolicy(_Policy, frozen=True, kw_only=True):
-    """`people` take turns of `days`, the first from `start` on, handed over at that time of day by
-    the schedule's clock. With `active_time_intervals` it counts only within one of them."""
-
-    people: tuple[Name, ...]
-    start: LocalTime
-    days: Annotated[int, Meta(ge=1, le=366)] = 7
-    active_time_intervals: tuple[Name, ...] = ()
-
-
-class OverridePolicy(_Policy, frozen=True, kw_only=True):
-    """`person` is on call from `start` up to `end` in the place of whose turn it is."""
-
-    person: Name
-    start: LocalTime
-    end: LocalTime
-
-
-class SchedulePolicy(_Policy, frozen=True, kw_only=True):
-    """Who is on call: the last override that holds, else the first rotation that counts, else
-    everybody in it. Times are those of `location`, an IANA time zone."""
-
-    rotations: tuple[RotationPolicy, ...]
-    overrides: tuple[OverridePolicy, ...] = ()
-    location: str = "UTC"
 
 
 class ReceiverPolicy(_Policy, frozen=True, kw_only=True):
@@ -533,10 +471,6 @@ class NotifyRoutePolicy(_Policy, frozen=True, kw_only=True, rename={"continue_":
     repeat_interval_ms: PositiveMillis | None = None
     inhibit_in_flight: bool | None = None
     """Nobody is told below level error while recovery is in flight; true at the root."""
-    mute_time_intervals: tuple[Name, ...] = ()
-    active_time_intervals: tuple[Name, ...] = ()
-    """Names of notification.time_intervals: nobody is told within one of the first, or outside of
-    all of the second. Not inherited, and not for the root."""
     routes: tuple["NotifyRoutePolicy", ...] = ()
 
 
@@ -557,12 +491,10 @@ class RateLimitPolicy(_Policy, frozen=True, kw_only=True):
 
 
 class EscalationStepPolicy(_Policy, frozen=True, kw_only=True):
-    """`after_ms` since the escalation began, all of `channels` are told, and the channels of
-    whoever is on call in the schedules `on_call`."""
+    """`after_ms` since the escalation began, all of `channels` are told."""
 
     after_ms: Millis = 0
-    channels: tuple[Name, ...] = ()
-    on_call: tuple[Name, ...] = ()
+    channels: tuple[Name, ...]
 
 
 class EscalationPolicy(_Policy, frozen=True, kw_only=True):
@@ -592,11 +524,6 @@ class NotificationPolicy(_Policy, frozen=True, kw_only=True):
     receivers: dict[Name, ReceiverPolicy] = {}
     inhibit_rules: tuple[InhibitRulePolicy, ...] = ()
     escalations: dict[Name, EscalationPolicy] = {}
-    time_intervals: dict[Name, tuple[TimeIntervalPolicy, ...]] = {}
-    people: dict[Name, tuple[Name, ...]] = {}
-    """By name, the channels that reach them."""
-    schedules: dict[Name, SchedulePolicy] = {}
-    templates: dict[Name, TemplatePolicy] = {}
     rate_limits: dict[Level, RateLimitPolicy] = msgspec.field(default_factory=_rate_limits)
 
 

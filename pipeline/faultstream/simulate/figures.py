@@ -2,13 +2,9 @@
 
 import math
 from collections import Counter
-from typing import Any, Final
+from typing import Any
 
-from faultstream.simulate.score import Hit, Tally
-
-COLD_MS: Final = 3_600_000
-"""A run begins with detectors that know nothing of the fleet; false episodes of this first part
-are counted apart too."""
+from faultstream.simulate.score import COLD_MS, Hit, Tally
 
 
 def percentile(values: list[int], share: float) -> int | None:
@@ -45,7 +41,9 @@ def figures(tally: Tally) -> dict[str, Any]:
         "episodes": dict(sorted(tally.episodes.items())),
         "withdrawn": tally.withdrawn,
         "incidents_opened_by": dict(sorted(tally.incidents.items())),
+        "incidents_in_first_hour": tally.cold_incidents,
         "commands": tally.commands,
+        "commands_in_first_hour": tally.cold_commands,
         "false_episodes": dict(sorted(wrong.items())),
         "false_in_first_hour": dict(sorted(cold.items())),
         "ordinary_recurring": sum(tally.ordinary.values()),

@@ -6,7 +6,7 @@ answered by simulated executors half a second later: always done, never of any e
 pattern is told at is the simulated time at which it would have been on its topic.
 """
 
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import Final
 from zlib import crc32
@@ -45,8 +45,8 @@ class _Partition:
 
 
 class Replay:
-    """One run over one stream. `events`, `late` and `commands` count; `incidents` are those that
-    were opened, by the kind of pattern that opened them."""
+    """One run over one stream. `events` and `late` count; `incidents` is when each incident was
+    opened, and by what kind of pattern, `commands` when each was sent."""
 
     def __init__(self, topology: Topology, partitions: int) -> None:
         self._detect = Detect(topology)
@@ -60,8 +60,8 @@ class Replay:
         self._seen: set[str] = set()
         self.events = 0
         self.late = 0
-        self.commands = 0
-        self.incidents: Counter[str] = Counter()
+        self.commands: list[int] = []
+        self.incidents: list[tuple[int, str]] = []
 
     def patterns(self, arrivals: Iterable[Arrival]) -> Iterator[Told]:
         """Every revision in the order of telling; at the end all episodes are let close."""
@@ -135,9 +135,9 @@ class Replay:
                 if one.incident_id not in self._seen:
                     self._seen.add(one.incident_id)
                     first = one.pattern_ids[0] if one.pattern_ids else ""
-                    self.incidents[self._kinds.get(first, "unknown")] += 1
+                    self.incidents.append((now_ms, self._kinds.get(first, "unknown")))
             elif isinstance(one, RecoveryCommand):
-                self.commands += 1
+                self.commands.append(now_ms)
                 self._carry_out(one, now_ms)
 
     def _carry_out(self, command: RecoveryCommand, now_ms: int) -> None:

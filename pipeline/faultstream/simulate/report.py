@@ -65,6 +65,11 @@ def _opened(found: dict[str, Any]) -> Iterator[str]:
     yield f"ordinary: an error that always recurs{found['ordinary_recurring']:>15,}"
     opened = ", ".join(f"{count} {kind}" for kind, count in found["incidents_opened_by"].items())
     yield f"incidents opened by: {opened or 'none'}; {found['commands']} commands"
+    cold_incidents, cold_commands = (
+        found["incidents_in_first_hour"],
+        found["commands_in_first_hour"],
+    )
+    yield f"of these in the 1st hour: {cold_incidents} incidents, {cold_commands} commands"
 
 
 def _missed(hits: list[Hit], shown: int) -> Iterator[str]:

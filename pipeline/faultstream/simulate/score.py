@@ -19,6 +19,9 @@ from faultstream.simulate.generate import Arrival, Run
 from faultstream.simulate.planting import Truth
 from faultstream.simulate.replay import Replay, Told
 
+COLD_MS: Final = 3_600_000
+"""A run begins with detectors that know nothing of the fleet; what is opened in this first part is
+counted apart too."""
 BEFORE_MS: Final = 60_000
 AFTER_MS: Final = 120_000
 _SEVERAL: Final = frozenset({"cascade", "correlation", "sequence"})
@@ -58,13 +61,15 @@ class Wrong(msgspec.Struct, kw_only=True):
 
 class Tally(msgspec.Struct):
     """What seeds add up to. `episodes` are patterns that were not withdrawn, by kind; `wrong`
-    those without an incident, `ordinary` as in the module."""
+    those without an incident, `ordinary` as in the module; `cold_` ones are of the first hour."""
 
     runs: int = 0
     events: int = 0
     late: int = 0
     commands: int = 0
+    cold_commands: int = 0
     incidents: Counter[str] = msgspec.field(default_factory=Counter)
+    cold_incidents: int = 0
     withdrawn: int = 0
     episodes: Counter[str] = msgspec.field(default_factory=Counter)
     ordinary: Counter[str] = msgspec.field(default_factory=Counter)
@@ -77,7 +82,9 @@ class Tally(msgspec.Struct):
         self.events += other.events
         self.late += other.late
         self.commands += other.commands
+        self.cold_commands += other.cold_commands
         self.incidents.update(other.incidents)
+        self.cold_incidents += other.cold_incidents
         self.withdrawn += other.withdrawn
         self.episodes.update(other.episodes)
         self.ordinary.update(other.ordinary)
@@ -105,8 +112,11 @@ def play(run: Run, topology: Topology) -> Tally:
     """Replays the run through detect and respond of `topology`, and scores it."""
     watch, replay = Watch(), Replay(topology, run.scenario.partitions)
     tally = score(run, watch, replay.patterns(watch.over(run.arrivals())))
-    tally.events, tally.late, tally.commands = replay.events, replay.late, replay.commands
-    tally.incidents = replay.incidents
+    warm_ms = run.start_ms + COLD_MS
+    tally.events, tally.late, tally.commands = replay.events, replay.late, len(replay.commands)
+    tally.cold_commands = sum(1 for at_ms in replay.commands if at_ms < warm_ms)
+    tally.incidents = Counter(kind for _, kind in replay.incidents)
+    tally.cold_incidents = sum(1 for at_ms, _ in replay.incidents if at_ms < warm_ms)
     return tally
 
 

@@ -29,7 +29,7 @@ _DOUBT: Final = 30
 class Baseline:
     """The history of one service: `counts[i]` are the events of window `first + i`."""
 
-    __slots__ = ("_cached", "counts", "first", "policy")
+    __slots__ = ("_cached", "_parts", "counts", "first", "policy")
 
     def __init__(
         self, policy: BurstPolicy, first: int = 0, counts: list[int] | None = None
@@ -38,6 +38,7 @@ class Baseline:
         self.first = first
         self.counts = counts or []
         self._cached: tuple[tuple[int, int, int], tuple[int, float]] | None = None
+        self._parts: tuple[tuple[int, float], int] | None = None
 
     def add(self, window: int, count: int) -> None:
         """Counts settled events; windows come in ascending order.
@@ -71,6 +72,17 @@ class Baseline:
             answer = (unusual(mean, variance, self.policy.significance), mean)
         self._cached = (state, answer)
         return answer
+
+    def expect_part(self, window: int, parts: int) -> int:
+        """The same least count for one of `parts` equal parts of a window; 0 if unknown."""
+        whole = self.expect(window)
+        if not whole[0]:
+            return 0
+        if self._parts is None or self._parts[0] is not whole:
+            mean, variance = law(self._before(window))
+            found = unusual(mean / parts, variance / parts, self.policy.significance)
+            self._parts = (whole, found)
+        return self._parts[1]
 
     def percentile(self, window: int, share: float) -> float:
         """The count per window that `share` of the history does not exceed; 0.0 if unknown."""

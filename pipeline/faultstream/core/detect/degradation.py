@@ -5,9 +5,9 @@ Two windows of five steps each are compared, the newer one ending with the slot.
 latest, the newer window must still be above `factor`. So a spike is a burst and no degradation,
 and a rise that is over ends.
 
-And significantly so: beyond what the hour before both windows tells (see baseline.py), and hardly
-by chance against the older window alone. Until that hour is known, the binomial test of the two
-counts decides alone.
+And significantly so, by a binomial test of the two counts, widened by how uneven the service's
+minutes are; or beyond what the hour before both windows tells (see baseline.py; its level may drift
+by a quarter), and hardly by chance against the older window.
 """
 
 from math import ceil, sqrt
@@ -24,6 +24,7 @@ from faultstream.core.records import PatternKind
 _HALF = STEPS // 2
 _HARDLY: Final = 2.0
 """Standard deviations that the newer count is above the older one's share."""
+_DRIFT: Final = 0.25
 
 
 class Degradation(OfService):
@@ -93,4 +94,6 @@ class Degradation(OfService):
         mean, variance = law[0] * windows, law[1] * windows
         if new - min(old, mean) < self._policy.count or beyond < _HARDLY * spread:
             return False
-        return new >= unusual(mean, variance, self._policy.significance)
+        if mean and beyond >= self._far * spread * sqrt(max(1.0, variance / mean)):
+            return True
+        return new >= unusual(mean, variance + (_DRIFT * mean) ** 2, self._policy.significance)

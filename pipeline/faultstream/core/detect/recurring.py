@@ -6,9 +6,9 @@ events, the group must have the same share of it. Events older than `within_ms` 
 
 A fingerprint that always recurs is no news. Once the service was known for `learn_ms` before the
 first of them, so many in so short a time must also be unlikely under what is known of the
-fingerprint from before: its own events over the service's life, its share of the service's usual
-rate, and (from `history` events on) its share of the service's events. While a release goes out it
-takes twice the count. What has become usual ends.
+fingerprint from before: its own events over the service's life, and its share of the service's
+usual rate. From `history` events on, its usual share of events that come no faster than usual is
+no news either. While a release goes out it takes twice the count. What has become usual ends.
 """
 
 from typing import ClassVar, Final
@@ -46,6 +46,7 @@ class Recurring(OfGroup):
         self._window_slots = max(1, policy.burst.window_ms // policy.slot_ms)
         self._window_ms = self._window_slots * policy.slot_ms
         self._quiet_ms = policy.quiet_ms
+        self._memo: tuple[Ring, int, str, _Counted] | None = None
 
     def find(self, ring: Ring, at: int, key: str) -> Finding | None:
         """Counts `key` among the last events up to and with slots[at]."""
@@ -55,7 +56,7 @@ class Recurring(OfGroup):
         if ring.memory.restarting(newest.cells[key], self._sizes):
             needed *= _RESTART
         if newest.count(key) >= needed or newest.total <= among:
-            known = self._count(ring, at, key)
+            known = self._counted(ring, at, key)
         if known is None or known.mine < needed:
             return None
         if newest.total > among and known.mine * among < needed * known.seen:
@@ -75,12 +76,21 @@ class Recurring(OfGroup):
 
     def lasts(self, ring: Ring, at: int, key: str) -> bool:
         """Until what comes is no more than usual."""
-        known = self._count(ring, at, key)
+        known = self._counted(ring, at, key)
         return known.new or not self._usual(known, ring, ring.slots[at].number, _ONGOING)
 
     def _bar(self, known: "_Counted") -> float:
         """The more often a fingerprint came, the more often it was asked about."""
         return self._policy.significance / (known.mine_before + known.mine)
+
+    def _counted(self, ring: Ring, at: int, key: str) -> "_Counted":
+        """As `_count`, done once when `find` and `lasts` ask for the same."""
+        memo = self._memo
+        if memo is not None and memo[0] is ring and memo[1] == at and memo[2] == key:
+            return memo[3]
+        known = self._count(ring, at, key)
+        self._memo = (ring, at, key, known)
+        return known
 
     def _count(self, ring: Ring, at: int, key: str) -> "_Counted":
         """The last events of the service, and what was known before them."""
@@ -119,16 +129,18 @@ class Recurring(OfGroup):
     def _usual(self, known: "_Counted", ring: Ring, number: int, bar: float) -> bool:
         """Whether so many are what is usual for the fingerprint: no less likely than `bar`."""
         share = (known.mine_before + 0.5) / (known.seen_before + 1)
+        length = (number - known.since + 1) * ring.slot_ms * _UNEVEN / known.for_ms
+        if events_tail(known.mine - 1, known.mine_before, length) >= bar:
+            return True
         if known.seen_before >= self._policy.history and (
             binomial_tail(known.mine, max(known.seen, known.mine), share) > _LIKELY
+            and events_tail(known.seen - 1, known.seen_before, length) > _LIKELY
         ):
             return True
         _, mean = ring.baseline.expect(number // self._window_slots)
         expected = known.mine_before * self._window_ms / known.for_ms
-        faster = max(1.0, share * mean / expected) if expected else 1.0
-        span_ms = (number - known.since + 1) * ring.slot_ms
-        length = span_ms * _UNEVEN * faster / known.for_ms
-        return events_tail(known.mine - 1, known.mine_before, length) >= bar
+        faster = share * mean / expected if expected else 1.0
+        return faster > 1 and events_tail(known.mine - 1, known.mine_before, length * faster) >= bar
 
 
 class _Counted(msgspec.Struct):
