@@ -436,13 +436,75 @@ class RecordPolicy(_Policy, frozen=True, kw_only=True):
 
 
 class ChannelPolicy(_Policy, frozen=True, kw_only=True):
-    """Where notifications go. `url_env` names the environment variable that holds the address."""
+    """Where notifications go. `url_env` names the environment variable that holds the address;
+    `template` one of notification.templates."""
 
     kind: Literal["log", "webhook", "apprise"]
     url_env: str = ""
     min_level: Level = "info"
     rate_limited: bool = True
     """Whether notification.rate_limits hold for it."""
+    template: Name | None = None
+
+
+class TemplatePolicy(_Policy, frozen=True, kw_only=True):
+    """Title and body of messages, in Jinja's language; empty leaves the text as it is."""
+
+    title: Annotated[str, Meta(max_length=10_000)] = ""
+    body: Annotated[str, Meta(max_length=10_000)] = ""
+
+
+Clock = Annotated[str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$|^24:00$")]
+LocalTime = Annotated[
+    str, Meta(pattern=r"^[0-9]{4}-[01][0-9]-[0-3][0-9]T([01][0-9]|2[0-3]):[0-5][0-9]$")
+]
+
+
+class TimeRangePolicy(_Policy, frozen=True, kw_only=True):
+    """From `start_time` up to, not including, `end_time` of one day: "09:00", "24:00"."""
+
+    start_time: Clock
+    end_time: Clock
+
+
+class TimeIntervalPolicy(_Policy, frozen=True, kw_only=True):
+    """A time is in it when it is in every list that is not empty, with Alertmanager's names: week
+    days and months by name, `monday:friday`; days of the month from its end too, `-3:-1`;
+    `2026:2027`. All of it by the clock of `location`, an IANA time zone."""
+
+    times: tuple[TimeRangePolicy, ...] = ()
+    weekdays: tuple[str, ...] = ()
+    days_of_month: tuple[str, ...] = ()
+    months: tuple[str, ...] = ()
+    years: tuple[str, ...] = ()
+    location: str = "UTC"
+
+
+class RotationPolicy(_Policy, frozen=True, kw_only=True):
+    """`people` take turns of `days`, the first from `start` on, handed over at that time of day by
+    the schedule's clock. With `active_time_intervals` it counts only within one of them."""
+
+    people: tuple[Name, ...]
+    start: LocalTime
+    days: Annotated[int, Meta(ge=1, le=366)] = 7
+    active_time_intervals: tuple[Name, ...] = ()
+
+
+class OverridePolicy(_Policy, frozen=True, kw_only=True):
+    """`person` is on call from `start` up to `end` in the place of whose turn it is."""
+
+    person: Name
+    start: LocalTime
+    end: LocalTime
+
+
+class SchedulePolicy(_Policy, frozen=True, kw_only=True):
+    """Who is on call: the last override that holds, else the first rotation that counts, else
+    everybody in it. Times are those of `location`, an IANA time zone."""
+
+    rotations: tuple[RotationPolicy, ...]
+    overrides: tuple[OverridePolicy, ...] = ()
+    location: str = "UTC"
 
 
 class ReceiverPolicy(_Policy, frozen=True, kw_only=True):
@@ -471,6 +533,10 @@ class NotifyRoutePolicy(_Policy, frozen=True, kw_only=True, rename={"continue_":
     repeat_interval_ms: PositiveMillis | None = None
     inhibit_in_flight: bool | None = None
     """Nobody is told below level error while recovery is in flight; true at the root."""
+    mute_time_intervals: tuple[Name, ...] = ()
+    active_time_intervals: tuple[Name, ...] = ()
+    """Names of notification.time_intervals: nobody is told within one of the first, or outside of
+    all of the second. Not inherited, and not for the root."""
     routes: tuple["NotifyRoutePolicy", ...] = ()
 
 
@@ -491,10 +557,12 @@ class RateLimitPolicy(_Policy, frozen=True, kw_only=True):
 
 
 class EscalationStepPolicy(_Policy, frozen=True, kw_only=True):
-    """`after_ms` since the escalation began, all of `channels` are told."""
+    """`after_ms` since the escalation began, all of `channels` are told, and the channels of
+    whoever is on call in the schedules `on_call`."""
 
     after_ms: Millis = 0
-    channels: tuple[Name, ...]
+    channels: tuple[Name, ...] = ()
+    on_call: tuple[Name, ...] = ()
 
 
 class EscalationPolicy(_Policy, frozen=True, kw_only=True):
@@ -524,6 +592,11 @@ class NotificationPolicy(_Policy, frozen=True, kw_only=True):
     receivers: dict[Name, ReceiverPolicy] = {}
     inhibit_rules: tuple[InhibitRulePolicy, ...] = ()
     escalations: dict[Name, EscalationPolicy] = {}
+    time_intervals: dict[Name, tuple[TimeIntervalPolicy, ...]] = {}
+    people: dict[Name, tuple[Name, ...]] = {}
+    """By name, the channels that reach them."""
+    schedules: dict[Name, SchedulePolicy] = {}
+    templates: dict[Name, TemplatePolicy] = {}
     rate_limits: dict[Level, RateLimitPolicy] = msgspec.field(default_factory=_rate_limits)
 
 
