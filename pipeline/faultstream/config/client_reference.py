@@ -31,7 +31,8 @@ _MADE: Final = "<!-- Made by `python -m faultstream.config.client_reference docs
 _INTRODUCTION: Final = (
     "Everyday names are imported from `faultstream.client`, the rest from the module named. How to "
     "use it is in [report errors](../how-to/report-errors.md), "
-    "[frameworks](../how-to/frameworks.md), [executors](../how-to/executors.md) and [inject faults](../how-to/inject-faults.md)."
+    "[frameworks](../how-to/frameworks.md), [executors](../how-to/executors.md) "
+    "and [inject faults](../how-to/inject-faults.md)."
 )
 _ASIDE: Final = "More than 300 lines"
 """Begins a paragraph for those who read the code."""
