@@ -4,7 +4,13 @@ import pytest
 
 from faultstream.core.event import Cause, ErrorEvent, Frame
 from faultstream.core.fingerprint import Fingerprint, fingerprint
-from faultstream.core.frames import plain_function, plain_type, without_recursion
+from faultstream.core.frames import (
+    frame_name,
+    is_raiser,
+    plain_function,
+    plain_type,
+    without_recursion,
+)
 from faultstream.core.template import template
 
 
@@ -94,6 +100,8 @@ def test_recursion_is_collapsed() -> None:
         ("{closure:/app/a.php:17}", "{closure:/app/a.php:21}"),
         ("async charge", "charge"),
         ("run.<locals>.charge", "run.charge"),
+        ("lambda_method123(Closure )", "lambda_method7(Closure )"),
+        ("Pay.charge [as handler]", "Pay.charge"),
     ],
 )
 def test_generated_functions(first: str, second: str) -> None:
@@ -109,11 +117,51 @@ def test_generated_functions(first: str, second: str) -> None:
         ("com.sun.proxy.$Proxy12", "jdk.proxy2.$Proxy44"),
         ("shop.Pay$1", "shop.Pay$2"),
         ("*errors.errorString", "errors.errorString"),
+        ("shop.Pay_ClientProxy", "shop.Pay"),
+        ("shop.Pay$_run_closure1", "shop.Pay$_run_closure4"),
+        ("shop.pay$fn__1234", "shop.pay$fn__88"),
+        ("Shop.Pay+<>c__DisplayClass4_0", "Shop.Pay"),
     ],
 )
 def test_generated_types(first: str, second: str) -> None:
     """Proxies and anonymous classes are their class."""
     assert plain_type(first) == plain_type(second)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (Frame(module="Shop.Pay+<Charge>d__3", function="MoveNext"),
+         Frame(module="Shop.Pay", function="Charge")),
+        (Frame(function="Pay#charge", file="app/pay.rb"),
+         Frame(function="charge", file="app/pay.rb")),
+        (Frame(function="block in Shop::Pay.charge", file="app/pay.rb"),
+         Frame(function="charge", file="app/pay.rb")),
+    ],
+)  # fmt: skip
+def test_generated_frames(first: Frame, second: Frame) -> None:
+    """What spreads over module and function is brought back too."""
+    assert frame_name(first) == frame_name(second)
+
+
+@pytest.mark.parametrize(
+    "helper", ["throwError", "_reportError", "raise_for_status", "checkArgument", "die", "newError"]
+)
+def test_who_raises_for_others_is_passed_over(helper: str) -> None:
+    """Functions that raise for many callers do not merge the faults of those."""
+    out, back = frames("main", "serve", "refund", helper), frames("main", "serve", "charge", helper)
+    assert of(frames=out).app != of(frames=back).app
+    assert next(part for part in of(frames=out).parts if part.name == "frames").values == (
+        "shop.orders:serve",
+        "shop.orders:refund",
+    )
+    assert of(frames=frames(helper)).app != of(frames=frames("f")).app
+
+
+@pytest.mark.parametrize("place", ["checkout", "checkInventory", "failOrder", "requestRefund"])
+def test_places_are_no_helpers(place: str) -> None:
+    """Functions of the application that only sound alike are places."""
+    assert not is_raiser(Frame(function=place))
 
 
 def test_async_frames_do_not_divide() -> None:

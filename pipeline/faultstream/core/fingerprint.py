@@ -19,6 +19,7 @@ from faultstream.core.frames import (
     frame_name,
     in_app,
     is_plumbing,
+    is_raiser,
     is_test,
     plain_type,
     without_recursion,
@@ -91,8 +92,12 @@ def _app_frames(frames: Sequence[Frame]) -> tuple[list[str], bool]:
     mine = [frame for frame in own if in_app(frame)]
     chosen = mine or own
     chosen = [frame for frame in chosen if not is_test(frame)] or chosen
-    names = without_recursion([frame_name(frame) for frame in chosen])
-    return names[-MAX_APP_FRAMES:], bool(mine)
+    last = len(chosen)
+    while last > 1 and is_raiser(chosen[last - 1]):
+        last -= 1
+    names = without_recursion([frame_name(frame) for frame in chosen[:last]])
+    counted = MAX_APP_FRAMES - (last < len(chosen))
+    return names[-counted:], bool(mine)
 
 
 def _default_parts(

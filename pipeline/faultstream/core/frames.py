@@ -30,6 +30,10 @@ _GENERATED: Final[tuple[tuple[re.Pattern[str], str], ...]] = tuple(
         (r"/0x[0-9a-f]{4,16}", ""),
         (r"@[0-9a-f]{6,16}\b", ""),
         (r"::h[0-9a-f]{16}\b", ""),  # Rust
+        (r"_(?:ClientProxy|Subclass)\b", ""),  # Quarkus
+        (r"(\$_(?:\w{1,80}_)?closure)[0-9]{1,6}", r"\1"),  # Groovy
+        (r"(\$(?:fn|eval|reify|iter))__[0-9]{1,9}", r"\1"),  # Clojure
+        (r"\+<>c(?:__DisplayClass[0-9_]{1,12})?", ""),  # C#
         (r"class@anonymous\S{0,400}", "class@anonymous"),  # PHP, with a path and a number
     )
 )  # fmt: skip
@@ -44,6 +48,8 @@ _FUNCTIONS: Final[tuple[tuple[re.Pattern[str], str], ...]] = tuple(
         (r"<([\w.]{1,200})>(?:d__[0-9]{1,6}(?:`[0-9])?\.MoveNext|b__[0-9_]{1,12}|g__(\w{1,200})\|"
          r"[0-9_]{1,12})", r"\1\2"),  # C#: async state machines, lambdas, local functions
         (r"(?:\.|^)<>c(?:__DisplayClass[0-9_]{1,12})?(?=\.|$)", ""),
+        (r"^(lambda_method)[0-9]{1,9}", r"\1"),
+        (r" \[as [^\]]{1,200}\]$", ""),  # JavaScript
         (r"\baccess\$[0-9]{3,4}\b", "access"),
         (r"(\.func[0-9]{1,6})(?:\.[0-9]{1,6})*", ".func"),  # Go
         (r"\.gowrap[0-9]{1,6}", ".func"),
@@ -57,6 +63,17 @@ _FUNCTIONS: Final[tuple[tuple[re.Pattern[str], str], ...]] = tuple(
         (r"(?<=[A-Za-z])_[0-9a-f]{8,40}$", ""),
     )
 )  # fmt: skip
+_STATE_MACHINE: Final = re.compile(r"^(.{1,500})[+.]<([\w.]{1,200})>d__[0-9]{1,6}(?:`[0-9])?$")
+_RUBY_OWNER: Final = re.compile(r"^[A-Z]\w{0,100}(?:::[A-Z]\w{0,100}){0,16}[#.](?=\w)")
+# Functions that build or raise an error for others: the place is where they were called.
+_RAISER: Final = re.compile(
+    r"^_{0,2}(?:(?:report|construct|create|new|make|build|throw|raise|fail|handle|wrap|signal|get)_?"
+    r"(?:[A-Za-z0-9]{0,60}_?)?(?:[Ee]rror|[Ee]xception|[Ff]ailure)(?:With|For|In|From|_)?\w{0,60}"
+    r"|(?:throw|raise)(?:_?[A-Z_]\w{0,60})?|raise_for_status|fail(?:With|_with)?|panic|abort|die"
+    r"|(?:check|require|ensure|assert|verify)(?:_?(?:Not|Non|State|Arg|Element|Index|Position|True"
+    r"|False|That|Equal|Null|Precondition|Condition)\w{0,60})?"
+    r"|invariant|expect(?:_failed)?|unwrap(?:_failed)?)$"
+)
 _TYPE_DIGITS: Final = re.compile(r"\$[0-9]{1,9}(?=$|[.$])")
 # Frames that only carry a call on: async plumbing, reflection, proxies.
 _PLUMBING: Final = re.compile(
@@ -120,11 +137,19 @@ def frame_name(frame: Frame) -> str:
     key = (frame.module, frame.function, frame.file)
     known = _names.get(key)
     if known is None:
-        place = plain_type(frame.module)
+        module, function = frame.module, frame.function
+        if function == "MoveNext":  # C#: what runs an async function or a generator
+            machine = _STATE_MACHINE.match(module)
+            if machine is not None:
+                module, function = machine[1], machine[2]
+        place = plain_type(module)
+        function = plain_function(function)
+        if not place and frame.file.endswith(".rb"):  # the owner is told since Ruby 3.4
+            function = _RUBY_OWNER.sub("", function)
         if not place:
             place = frame.file.replace("\\", "/").rstrip("/").rpartition("/")[2].lower()
             place = re.sub(r"[.-][0-9a-f]{8,40}(?=\.)", "", place.partition("?")[0])
-        known = f"{place}:{plain_function(frame.function)}"
+        known = f"{place}:{function}"
         if len(_names) >= _MEMO_ENTRIES:
             _names.clear()
         _names[key] = known
@@ -148,6 +173,11 @@ def is_plumbing(frame: Frame) -> bool:
 def is_test(frame: Frame) -> bool:
     """Frames of test cases: callers, of which a fault may have many."""
     return bool(frame.module) and _TEST.search(frame.module) is not None
+
+
+def is_raiser(frame: Frame) -> bool:
+    """Functions that raise for many callers, such as `throwError` and `checkArgument`."""
+    return _RAISER.match(frame.function) is not None
 
 
 def without_recursion(names: Sequence[str]) -> list[str]:

@@ -95,18 +95,18 @@ class Weigher:
             if above and above[0].decides:
                 yield self._exactly(low, above[0])
         soft = [*above, *self._soft(name, known, by_leaf, read)]
-        guess = self._model.guess(error_type, low)
-        guessed = guess and Evidence("learned", guess.spec, guess.confidence, decides=False)
-        nearest = max((one for one in soft if one.near), key=_sureness, default=guessed)
+        nearest = max((one for one in soft if one.near), key=_sureness, default=None)
+        guessed = self._guessed(error_type, low) if nearest is None else None
         says_nothing = known is None or known.strength == "bare"
         if low:
-            yield from self._told(text, low, nearest, weak=says_nothing)
+            yield from self._told(text, low, nearest or guessed, weak=says_nothing)
         if says_nothing:
             yield from self._below(causes)
         yield from soft
         status = of_status(http_status)
         if status is not None:
             yield Evidence("status", status, CONFIDENCE["status"], decides=False)
+        guessed = guessed or self._guessed(error_type, low)
         if guessed is not None:
             yield guessed
         phrase = self._known.reader.of_words(words(text)[:MAX_PHRASE]) if low else None
@@ -115,6 +115,12 @@ class Weigher:
             spec = _renamed(one.spec, f"phrase:{phrase.reading.id}")
             sure = min(one.confidence, CONFIDENCE["phrase"])
             yield Evidence("phrase", spec, sure, decides=False, told=phrase.words)
+
+    def _guessed(self, error_type: str, low: str) -> Evidence | None:
+        guess = self._model.guess(error_type, low)
+        if guess is None:
+            return None
+        return Evidence("learned", guess.spec, guess.confidence, decides=False)
 
     def _listed(self, name: str) -> tuple[TypeRule | None, bool]:
         """The rule for this very name; of a name without its module, for the last part."""

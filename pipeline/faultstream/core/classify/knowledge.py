@@ -70,6 +70,9 @@ COMMON_LEAVES: Final = frozenset(
 )
 
 
+_DIGITS: Final = frozenset("0123456789")
+
+
 class Spec(msgspec.Struct, frozen=True):
     """A verdict before the event's circumstances. `http` 0: the category's own."""
 
@@ -123,7 +126,7 @@ class MessageRule(msgspec.Struct, frozen=True):
             if needed not in text:
                 return False
         for one in self.any:
-            if one in text:
+            if one in text and (one[-1] not in _DIGITS or _ends_in_number(one, text)):
                 return True
         if self.regex is not None:
             return self.regex.search(text) is not None
@@ -154,6 +157,17 @@ class Knowledge(msgspec.Struct, frozen=True):
             packages=packages,
             messages=tuple(rule for rule in messages if rule is not None),
         )
+
+
+def _ends_in_number(part: str, text: str) -> bool:
+    """Whether `part` stands in `text` with no further digit behind it: `errno 11` is not in
+    `errno 111`."""
+    at = text.find(part)
+    while at >= 0:
+        if text[at + len(part) : at + len(part) + 1] not in _DIGITS:
+            return True
+        at = text.find(part, at + 1)
+    return False
 
 
 def parse_spec(text: str, rule: str) -> Spec:
@@ -212,14 +226,6 @@ def _texts(value: str | Sequence[str] | None) -> tuple[str, ...]:
     return (value,) if isinstance(value, str) else tuple(value)
 
 
-def _parts(texts: tuple[str, ...], regex: str | None) -> tuple[tuple[str, ...], str | None]:
-    """Texts that end in a digit become expressions: `errno 11` must not find `errno 111`."""
-    numbered = [re.escape(text) + "(?![0-9])" for text in texts if text[-1].isdigit()]
-    expressions = [*numbered, *([regex] if regex else [])]
-    plain = tuple(text for text in texts if not text[-1].isdigit())
-    return plain, "|".join(expressions) or None
-
-
 def build(files: Iterable[tuple[str, dict[str, Any]]]) -> Knowledge:
     """Knowledge from parsed files, each with its library's name; earlier files win."""
     types: dict[str, TypeRule] = {}
@@ -241,11 +247,11 @@ def build(files: Iterable[tuple[str, dict[str, Any]]]) -> Knowledge:
         for entry in content.get("messages", ()):
             of = {library: _texts(texts) for library, texts in entry.get("of", {}).items()}
             every = (*_texts(entry.get("any")), *(text for texts in of.values() for text in texts))
-            plain, regex = _parts(every, entry.get("regex"))
+            regex = entry.get("regex")
             messages.append(
                 MessageRule(
                     parse_spec(entry["verdict"], f"message:{entry['id']}"),
-                    plain,
+                    every,
                     _texts(entry.get("all")),
                     re.compile(regex) if regex else None,
                     _texts(entry.get("within")),

@@ -20,6 +20,7 @@ MAX_WORDS: Final = 24
 """Words of a name that are read; the last ones, because the head stands last."""
 _LONGEST_PHRASE: Final = 4
 _SHORTEST_STEM: Final = 3
+_LONGEST_STEM: Final = 24
 _SHORTEST_JOINED: Final = 7
 _LONGEST_JOINED: Final = 48
 _FILLERS: Final = frozenset({"error", "exception", "failure", "fault", "err", "errors", "warning"})
@@ -72,7 +73,7 @@ class Vocabulary(msgspec.Struct, frozen=True):
             known = self.phrases.get((_PLURAL.sub("", word),))
         if known is not None:
             return known
-        for size in range(len(word), _SHORTEST_STEM - 1, -1):
+        for size in range(min(len(word), _LONGEST_STEM), _SHORTEST_STEM - 1, -1):
             known = self.stems.get(word[:size])
             if known is not None:
                 return known
