@@ -1,5 +1,6 @@
 """One incident as a tree for a terminal: why, what was done, what came of it, who was told."""
 
+from collections import Counter
 from typing import Final
 
 from rich.text import Text
@@ -68,12 +69,22 @@ def _why(node: Tree, chain: c.Chain) -> None:
             _add(below, f"{link.source} then {link.target}, {link.lag_ms} ms later, {times}")
         mine = [errors[each] for each in one.evidence if each in errors and each not in shown]
         shown.update(one.evidence)
-        for error in mine[:MOST_EVIDENCE]:
-            weight = f" (x{error.count})" if error.count > 1 else ""
-            told = f"{error.service} {error.error_type}: {error.message}{weight}"
-            _add(below, clean(told, 200), error.at_ms - start)
-        if len(mine) > MOST_EVIDENCE:
-            _add(below, f"and {len(mine) - MOST_EVIDENCE} more")
+        _evidence(below, mine, start)
+
+
+def _evidence(node: Tree, errors: list[c.Error], start: int) -> None:
+    """Equal errors once, as they came first."""
+    first: dict[str, int] = {}
+    times: Counter[str] = Counter()
+    for error in errors:
+        told = clean(f"{error.service} {error.error_type}: {error.message}", 200)
+        first.setdefault(told, error.at_ms)
+        times[told] += error.count
+    for told, at_ms in list(first.items())[:MOST_EVIDENCE]:
+        weight = f" (x{times[told]})" if times[told] > 1 else ""
+        _add(node, told + weight, at_ms - start)
+    if len(first) > MOST_EVIDENCE:
+        _add(node, f"and {len(first) - MOST_EVIDENCE} more")
 
 
 def _done(node: Tree, chain: c.Chain) -> None:
