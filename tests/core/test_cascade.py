@@ -68,7 +68,7 @@ def test_parent_wins_over_declaration() -> None:
     seen.tell("db", 100, evidence=["d1"])
     seen.tell("web", 200, parents=["d1"])
     assert seen.steps() == {("db", "web")}
-    assert "db > web (parent)" in seen.open()[0].reason
+    assert "2 services one after the other, from db: db > web (parent)" in seen.open()[0].reason
 
 
 def test_trace_against_the_clock() -> None:
@@ -157,6 +157,23 @@ def test_recurrence_is_too_weak_for_a_silent_root() -> None:
     seen.tell("a", 0, kind="recurring")
     seen.tell("b", 0, kind="recurring")
     assert not seen.open()
+
+
+def test_the_root_stays_when_it_rises_no_more() -> None:
+    """What is left of a cascade whose root has ended names that root, and stays one cascade."""
+    seen = Environment(
+        topology({"orders": ["db"], "cart": ["db"], "web": ["orders"], "app": ["cart"]})
+    )
+    for at, service in enumerate(["db", "orders", "cart", "web", "app"]):
+        seen.tell(service, at)
+    (before,) = seen.open()
+    assert (before.root, len(before.edges)) == ("db", 4)
+    seen.tell("db", 0, state="closed", revision=2)
+    seen.tell("late", 5)
+    seen.tell("app", 4, revision=2, state="updated", traces=["t"])
+    (found,) = seen.open()
+    assert (found.root, found.affected) == ("db", before.affected)
+    assert len(found.edges) == 4
 
 
 def rise_together(seen: Environment, times: int, *, gap_ms: int, start_ms: int = 0) -> None:

@@ -73,28 +73,39 @@ def _find(topology: Topology, state: EnvironmentState, experiment_id: str) -> li
     steps = view.steps()
     steps += silent(view, steps)
     out: list[Pattern] = []
-    taken: set[str] = set()
-    for names in components(steps):
+    before = [
+        own.pattern
+        for own in state.own.values()
+        if own.pattern.kind == "cascade" and own.pattern.experiment_id == experiment_id
+    ]
+    for names in _held_together(components(steps), before):
         mine = [one for one in steps if one.target in names]
         members = [one for one in view.rises if one.service in names]
         if not _believed(members, mine):
             continue
-        known = [
-            own.pattern
-            for pattern_id, own in state.own.items()
-            if own.pattern.kind == "cascade"
-            and own.pattern.experiment_id == experiment_id
-            and pattern_id not in taken
-            and names.intersection(own.pattern.affected.services)
-        ]
+        known = [one for one in before if names.intersection(one.affected.services)]
         out += [close(state, other) for other in known[1:]]
         pattern = _cascade(topology, state, members, mine, known[0] if known else None)
-        taken.add(pattern.pattern_id)
-        if known and (known[0].affected, known[0].root) == (pattern.affected, pattern.root):
+        if known and _face(known[0]) == _face(pattern):
             continue
         state.own[pattern.pattern_id] = Own(pattern=pattern)
         out.append(pattern)
     return out
+
+
+def _face(one: Pattern) -> tuple[Affected, str, str, str]:
+    """What makes a cascade worth telling again when it changes."""
+    return (one.affected, one.root, one.severity, one.error_type)
+
+
+def _held_together(found: list[set[str]], before: Sequence[Pattern]) -> list[set[str]]:
+    """Services that were in one cascade stay in one, though what joined them rises no more."""
+    for one in before:
+        touched = [names for names in found if names.intersection(one.affected.services)]
+        for names in touched[1:]:
+            found.remove(names)
+            touched[0] |= names
+    return found
 
 
 def _believed(members: Sequence[Rise], steps: Sequence[Step]) -> bool:
@@ -114,15 +125,19 @@ def _cascade(
 ) -> Pattern:
     """The record of a cascade, or the next revision of the one that is `known`."""
     experiment_id = members[0].experiment_id
-    root = root_of(members, steps)
-    first = next((one for one in members if one.service == root), None)
-    policy = topology.services.get(root)
-    layer = first.layer if first is not None else policy.layer if policy is not None else ""
-    names = tuple(dict.fromkeys([*([] if first else [root]), *(one.service for one in members)]))
     edges = [
         Edge(one.source, one.target, one.lag_ms, times(state, one.source, one.target))
         for one in sorted(steps, key=lambda one: (one.lag_ms, one.source, one.target))
     ]
+    ways = {(one.source, one.target) for one in edges}
+    edges += [one for one in known.edges if (one.source, one.target) not in ways] if known else []
+    root = root_of(members, edges)
+    rising_now = {one.service: one for one in members}
+    first = rising_now.get(root)
+    silent_root = any(one.source == root and one.how == "silent" for one in steps)
+    policy = topology.services.get(root)
+    layer = first.layer if first is not None else policy.layer if policy is not None else ""
+    names = dict.fromkeys([*(known.affected.services if known else ()), root, *rising_now])
     doubt = 1.0
     for one in steps:
         doubt *= _DOUBT[one.how]
@@ -131,7 +146,7 @@ def _cascade(
         severity = worst(severity, rise.severity)
     onsets = [one.onset_ms for one in members]
     way = ", ".join(f"{one.source} > {one.target} ({one.how})" for one in steps[:5])
-    told = f"{root}, which says nothing itself" if first is None else root
+    told = f"{root}, which says nothing itself" if silent_root else root
     if known is None:
         state.cascades += 1
         made = derive(
@@ -145,21 +160,27 @@ def _cascade(
         environment=state.environment,
         service=root,
         layer=layer,
-        error_type=first.error_type if first else "",
-        category=first.category if first else "",
+        error_type=first.error_type if first else known.error_type if known else "",
+        category=first.category if first else known.category if known else "",
         severity=severity,
         first_at_ms=min(onsets),
         last_at_ms=max(onsets),
         detected_at_ms=max(onsets),
         count=sum(max(one.patterns.values(), default=0) for one in members),
         confidence=round(min(0.99, 1 - doubt), 4),
-        affected=Affected(names, tuple(sorted({one.layer for one in members if one.layer}))),
+        affected=Affected(tuple(names), _layers(members, known)),
         edges=edges,
         root=root,
         evidence=[event_id for one in members for event_id in one.evidence[:2]][:10],
-        reason=f"{len(members)} services one after the other, from {told}: {way}",
+        reason=f"{len(names)} services one after the other, from {told}: {way}",
         experiment_id=experiment_id,
     )
+
+
+def _layers(members: Sequence[Rise], known: Pattern | None) -> tuple[str, ...]:
+    """The layers that were touched."""
+    now = {one.layer for one in members if one.layer}
+    return tuple(sorted(now.union(known.affected.layers if known else ())))
 
 
 def _ended(state: EnvironmentState) -> list[Pattern]:

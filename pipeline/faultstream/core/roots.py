@@ -8,6 +8,7 @@ nothing itself: it is the root when at least `silent_ratio` of all that depends 
 from collections.abc import Sequence
 
 from faultstream.core.incident import Rise
+from faultstream.core.records import Edge
 from faultstream.core.steps import Step, View
 
 
@@ -37,10 +38,10 @@ def reached(start: str, following: dict[str, list[str]]) -> set[str]:
     return found
 
 
-def root_of(members: Sequence[Rise], steps: Sequence[Step]) -> str:
+def root_of(members: Sequence[Rise], steps: Sequence[Step | Edge]) -> str:
     """The service that most others follow from, of several the earliest.
 
-    A silent root is none of `members`; only `steps` tell of it.
+    A root that is silent, or rises no more, is none of `members`; only `steps` tell of it.
     """
     targets = {one.target for one in steps}
     onsets = {one.service: one.onset_ms for one in members}
