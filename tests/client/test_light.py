@@ -15,9 +15,13 @@ USAGE = """
     from collections.abc import Awaitable, Callable
     from faultstream.client import (
         CircuitBreaker, Degradation, Executor, Fallback, FaultError, Outcome, RecoveryCommand,
-        Reporter, ResourcePool, Retry, Stats, Timeout, context, describe, operations, resilient,
-        steer,
+        InForce, Reporter, ResourcePool, Retry, Stats, Timeout, context, describe, in_force,
+        metrics, operations, operations_from_file, resilient, steer, with_recovery,
     )
+    from faultstream.client.tasks import CeleryTasks, Tasks, celery
+    from faultstream.client.web import StatePage
+    from faultstream.core.sampling import Sample
+    from typing import assert_type
     from faultstream.client.injection import Injector
     from faultstream.client.web import AsgiMiddleware, DjangoMiddleware, WsgiMiddleware
 
@@ -64,13 +68,25 @@ USAGE = """
         done: bool = reporter.flush(1)
         with reporter.install(), context(request_id="r"):
             reporter.report(StockError("none", retry_count=1))
+        assert_type(in_force(), list[InForce])
+        assert_type(metrics.text(), str)
+        assert_type(reporter.sampling(), list[Sample])
+        assert_type(operations_from_file("x.yaml")["pay"](charge)(1), str)
+        assert_type(Fallback(lambda: 0)(charge)(amount=1), str)
+        assert_type(celery(reporter), CeleryTasks)
+        assert_type(StatePage("0123456789abcdef").wanted("/"), bool)
+        Tasks(reporter).begin("t", "resize", retry_count=1)
+        with with_recovery(reporter, lambda exc: None, swallow=True, operation="x") as attempt:
+            assert_type(attempt.recovered, bool)
         with reporter.capture(swallow=True), pool.lease() as buffer:
             buffer.append(1)
         reveal_type(fetch)
 """
 
 WRONG = """
-    from faultstream.client import Executor, Outcome, RecoveryCommand, Reporter
+    from faultstream.client import (
+        Executor, Outcome, RecoveryCommand, Reporter, Retry, steer, with_recovery,
+    )
     reporter = Reporter("orders")
     executor = Executor("orders")
     reporter.report(ValueError(), severity="terrible")
@@ -82,6 +98,8 @@ WRONG = """
         return str(amount)
 
     charge("one")
+    with_recovery(reporter, colour="red")
+    steer(executor, breaker=Retry())
 
     @executor.handles("fallback")
     def handle(command: int) -> None: ...
@@ -167,7 +185,7 @@ def test_the_public_api_is_typed(tmp_path: Path) -> None:
 def test_wrong_use_is_found_by_a_type_checker(tmp_path: Path) -> None:
     """Unknown details, severities, statuses, arguments and handlers are errors."""
     found = mypy(WRONG, tmp_path)
-    assert found[-1].startswith("Found 5 errors"), found
+    assert found[-1].startswith("Found 7 errors"), found
     assert [line.split(":")[1] for line in found[:-1] if ": error:" in line] == [
-        "5", "6", "7", "13", "15"
+        "7", "8", "9", "15", "16", "17", "19"
     ]  # fmt: skip

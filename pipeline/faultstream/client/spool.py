@@ -7,6 +7,7 @@ between at most one segment (`SEGMENT_BYTES`) is delivered twice, with the same 
 Linux and other systems with flock.
 """
 
+import errno
 import fcntl
 import os
 import re
@@ -41,7 +42,10 @@ class Spool:
             return False
         if self._fd < 0:
             self._open()
-        os.write(self._fd, block)
+        size = os.fstat(self._fd).st_size
+        if os.write(self._fd, block) != len(block):
+            os.ftruncate(self._fd, size)  # no half of what the caller keeps
+            raise OSError(errno.ENOSPC, "the disk is full")
         os.fsync(self._fd)
         self._written += len(block)
         self.own[self._path.name] = self.own.get(self._path.name, 0) + count
