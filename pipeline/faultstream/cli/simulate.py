@@ -8,7 +8,7 @@ import click
 import msgspec
 
 from faultstream import wire
-from faultstream.cli import offline
+from faultstream.cli import offline, simulate_respond
 from faultstream.core.policy import Topology
 from faultstream.simulate.figures import figures
 from faultstream.simulate.generate import Run
@@ -61,6 +61,14 @@ class Seeds(click.ParamType):
     help="Processes that share a range of seeds when scoring.",
 )  # fmt: skip
 @click.option("--min-recall", type=click.FloatRange(0, 1), help="Exit with 1 below this recall.")
+@click.option(
+    "--respond", is_flag=True,
+    help="Say how well recovery does on faults whose cures it does not know; SCENARIO is `shop` "
+    "or a file of that kind.",
+)  # fmt: skip
+@click.option(
+    "--min-rate", type=click.FloatRange(0, 1), help="With --respond: exit with 1 below this rate."
+)
 @click.option("--list", "listed", is_flag=True, help="List the scenarios in the package.")
 @offline.topology
 def command(
@@ -74,6 +82,8 @@ def command(
     blind: bool,
     jobs: int,
     min_recall: float | None,
+    respond: bool,
+    min_rate: float | None,
     listed: bool,
 ) -> None:
     """Make the errors of a fleet with planted incidents; SCENARIO is a file or a packaged name.
@@ -85,10 +95,17 @@ def command(
     Example:  faultstream simulate zoo --seed 7 --out zoo-7
               faultstream simulate busy-day --score
               faultstream simulate zoo --seeds 1..20 --score --json
+              faultstream simulate --respond --seeds 1..20
     """
     if listed:
         for name in packaged():
             click.echo(name)
+        return
+    if respond:
+        topology = offline.load_topology(topology_file)
+        simulate_respond.run(
+            scenario, topology, seeds, jobs=jobs, as_json=as_json, min_rate=min_rate
+        )
         return
     if scenario is None:
         raise click.UsageError("Missing argument 'SCENARIO'; --list shows those in the package.")

@@ -37,6 +37,7 @@ class Outcome(msgspec.Struct, kw_only=True):
     incidents: int
     commands: int
     worsened: int
+    taken_back: int
     handed_over: int
     errors: int
     harm: float
@@ -71,6 +72,7 @@ def play(scenario: RecoveryScenario, topology: Topology, way: str, seed: int) ->
         incidents=len(world.incidents),
         commands=sum(not one.rollback_of for one in world.commands),
         worsened=world.worsened,
+        taken_back=sum(bool(one.rollback_of) for one in world.commands),
         handed_over=len(world.handed_over),
         errors=sum(one.errors for one in world.faults),
         harm=round(sum(one.harm for one in world.faults), 3),
