@@ -86,11 +86,12 @@ class Desk:
     def rate(self, rate: float, number: int = 1, after_ms: int = 0) -> list[Output]:
         """The pattern is told again with another rate."""
         one = self.shown[f"p{number}"]
+        self.now += after_ms
         changes: dict[str, Any] = {"state": "updated", "rate": rate, "last_at_ms": self.now}
         self.shown[one.pattern_id] = msgspec.structs.replace(
             one, revision=one.revision + 1, **changes
         )
-        return self.give(self.shown[one.pattern_id], after_ms)
+        return self.give(self.shown[one.pattern_id])
 
     def closes(self, number: int = 1, after_ms: int = 0) -> list[Output]:
         """The pattern closes."""
@@ -161,6 +162,11 @@ class Desk:
     def last(self) -> Incident:
         """The latest revision of any incident."""
         return [one for one in self.out if isinstance(one, Incident)][-1]
+
+    @property
+    def at(self) -> str:
+        """The latest incident's state."""
+        return str(self.last.state)
 
     @property
     def outcomes(self) -> list[str]:

@@ -181,3 +181,36 @@ def test_a_record_from_the_future_ends_its_episode() -> None:
         outputs += stage.tick(NOW + 1_000 * second).outputs
     states = [wire.decode(Pattern, out.value).state for out in outputs]
     assert (states[0], states[-1]) == ("open", "closed")
+
+
+def _trigger(**parameters: object) -> Control:
+    return Control(
+        control_id="t",
+        kind="trigger",
+        subject="trigger/orders",
+        environment="staging",
+        set_at_ms=NOW,
+        parameters=parameters,
+    )
+
+
+def test_respond_recovers_errors_of_an_environment_that_it_never_heard_of() -> None:
+    """A trigger makes the state of its environment, in the partition of its patterns only."""
+    made = []
+    for number in range(4):
+        stage = RespondStage(load(None), key=KEY, key_id="k1")
+        stage.restore(number, {}, {})
+        stage.control(_trigger(service="orders", strategy="cache_clear"))
+        made += _commands(stage.tick(NOW))
+        assert not _commands(stage.tick(NOW + 1))
+    (found,) = made
+    command = wire.decode(RecoveryCommand, found.value)
+    assert (command.strategy, command.target.environment) == ("cache_clear", "staging")
+
+
+def test_respond_skips_wishes_that_it_does_not_understand() -> None:
+    """Wrong arguments are told in the log, and nothing is done."""
+    stage = _respond()
+    stage.control(_trigger(service=7))
+    assert not stage.tick(NOW).outputs
+    assert len(stage) == 0

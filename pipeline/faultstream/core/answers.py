@@ -85,6 +85,7 @@ def account(topology: Topology, state: EnvironmentState, attempt: Try) -> None:
     if set(attempt.answers.values()) <= _NOTHING:
         due = state.now_ms if _everyone(topology, attempt) else command.expires_at_ms
         state.refunds[key] = Refund(service, attempt.strategy, attempt.issued_ms, due)
+        give_back(state)
         return
     pending = state.refunds.pop(key, None)
     times = state.attempts.setdefault(service, [])

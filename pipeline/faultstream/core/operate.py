@@ -36,7 +36,7 @@ def _wish(turn: Turn, control: Control) -> None:
     try:
         wish = controls.wish_of(control, controls.WISHES[control.kind])
     except DataError:
-        return  # the reader of the control topic has told
+        return  # whoever read it has told
     case = _case(turn, wish.incident_id)
     past = state.finished.get(state.commands.get(wish.incident_id, wish.incident_id))
     known = case is not None or (isinstance(wish, Trigger) and (past or not wish.incident_id))

@@ -10,9 +10,11 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 import msgspec
+from aiokafka.partitioner import murmur2
 
 from faultstream import wire
-from faultstream.core import signing
+from faultstream.core import controls, signing
+from faultstream.core.errors import DataError
 from faultstream.core.policy import TopicRole, Topology
 from faultstream.core.records import (
     Control,
@@ -23,10 +25,13 @@ from faultstream.core.records import (
     RecoveryResult,
 )
 from faultstream.core.respond import EnvironmentState, Respond, Tick
+from faultstream.ops import log
 from faultstream.stream.cells import Cell, Cells
 from faultstream.stream.detect import pattern_output
 from faultstream.stream.stage import Effects, Output, Rows, Source
 from faultstream.transport.reading import RawRecord
+
+_log = log.get(__name__)
 
 _Out = Incident | RecoveryCommand | Notification | Pattern
 
@@ -42,6 +47,7 @@ class RespondStage:
         """`key` signs the commands."""
         self._respond = Respond(topology)
         self._environment = topology.environment
+        self._partitions = topology.topics["patterns"].partitions
         self._key = key
         self._key_id = key_id
         self._controls: dict[tuple[str, str], Control] = {}
@@ -54,7 +60,14 @@ class RespondStage:
 
     def control(self, control: Control) -> None:
         """A wish of an operator; in force at the next tick, and for every environment that it
-        names, also those seen for the first time later. The last one per subject counts."""
+        names, also those seen for the first time later. The last one per subject counts.
+        One whose arguments are wrong is logged and skipped."""
+        if control.kind in controls.WISHES:
+            try:
+                controls.wish_of(control, controls.WISHES[control.kind])
+            except DataError as exc:
+                _log.warning("control_skipped", control_id=control.control_id, reason=exc.reason)
+                return
         self._controls[control.kind, control.subject] = control
         self._news.append(control)
 
@@ -115,6 +128,8 @@ class RespondStage:
         """See Stage. Controls that came in since the last one, then the timers."""
         effects = Effects()
         news, self._news = self._news, []
+        for control in news:
+            self._home(control)
         for cell in self._cells:
             for control in news:
                 self._tell(cell, control, now_ms, effects)
@@ -122,6 +137,18 @@ class RespondStage:
                 cell.dirty = True
                 self._publish(self._respond.step(cell.state, Tick(now_ms), now_ms), effects)
         return effects
+
+    def _home(self, control: Control) -> None:
+        """A trigger may be for an environment of which nothing was heard yet: its state is made
+        where its patterns would come in, by Kafka's partitioner."""
+        name = control.environment
+        key = name.encode()
+        if control.kind != "trigger" or not name:
+            return
+        number = (murmur2(key) & 0x7FFFFFFF) % self._partitions
+        part = self._cells.partitions.get(number)
+        if part is not None and key not in part.cells:
+            part.cells[key] = Cell(self._respond.new(name), {})
 
     def _tell(
         self, cell: Cell[EnvironmentState], control: Control, now_ms: int, effects: Effects
