@@ -1,7 +1,9 @@
 """Commands reach every instance, and all of them together probe once."""
 
+import contextlib
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -10,6 +12,7 @@ import pytest
 
 from faultstream import wire
 from faultstream.client import BreakerState, CircuitBreaker, Executor, steer
+from faultstream.client.fleet import Fleet
 from faultstream.core.records import RecoveryResult, Target
 from tests.client import fleet_member, topics
 from tests.client.topics import KEYS, command, results, signed
@@ -75,6 +78,80 @@ def test_all_instances_probe_within_one_budget(
         until(lambda: members.states() == {"closed"}, "all are closed", timeout_s=60)
         after = members.calls()[len(before) :]
         assert after[-1].endswith("worked")
+
+
+def test_instances_agree_round_by_round(embedded_broker: str, prefix: str) -> None:
+    """In one process, to look inside: one winner a round, all open again when its probe failed, and
+    local control for all once one worked. A breaker of the same name elsewhere is not concerned."""
+    commands, told = f"{prefix}.commands", f"{prefix}.results"
+    topics.create(embedded_broker, commands, told)
+    works, calls = [False], []
+    with ExitStack() as stack:
+        breakers = []
+        for instance in INSTANCES[:3]:
+            executor = Executor(
+                "orders", keys=KEYS, brokers=embedded_broker, instance=instance,
+                commands_topic=commands, results_topic=told,
+            )  # fmt: skip
+            breakers.append(CircuitBreaker("db", open_ms=200, half_open_calls=1))
+            steer(executor, breaker=breakers[-1])
+            stack.enter_context(executor)
+            until(lambda one=executor: one.stats().ready, "it reads commands")  # type: ignore[misc]
+
+        def call() -> None:
+            calls.append(works[0])
+            if not works[0]:
+                raise ConnectionError("away")
+
+        def all_are(state: str) -> bool:
+            for breaker in breakers:
+                with contextlib.suppress(RuntimeError, ConnectionError):
+                    breaker.call(call)
+            return {breaker.state.value for breaker in breakers} == {state}
+
+        order = command(parameters={"open_ms": 300, "probes": 1})
+        topics.publish(embedded_broker, commands, signed(order))
+        until(lambda: {one.state.value for one in breakers} == {"open"}, "all are open")
+        until(lambda: not all_are("nothing") and len(calls) >= 3, "three probes failed")
+        works[0] = True
+        before = len(calls)
+        until(lambda: all_are("closed"), "all are closed", timeout_s=40)
+        assert not any(calls[:before])
+        found = topics.read(embedded_broker, told, lambda records: len(records) >= 3 + 3)
+    rounds: dict[int, list[str]] = {}
+    for record in found:
+        one = wire.decode(RecoveryResult, record.value)
+        if one.strategy == "probe" and one.status == "failed":
+            rounds.setdefault(one.details["round"], []).append(one.instance)
+    assert all(len(winners) == 1 for winners in rounds.values()), rounds
+
+
+def test_a_fleet_ends_with_its_executor_and_does_not_survive_a_fork(
+    embedded_broker: str, prefix: str
+) -> None:
+    """Its thread is gone once the executor is closed; a child begins without."""
+    commands, told = f"{prefix}.commands", f"{prefix}.results"
+    topics.create(embedded_broker, commands, told)
+    executor = Executor(
+        "orders", keys=KEYS, brokers=embedded_broker, commands_topic=commands, results_topic=told
+    )
+    fleet, breaker = Fleet(executor), CircuitBreaker("db")
+    with executor:
+        until(lambda: executor.stats().ready, "it reads commands")
+        fleet.join(command(), breaker, 1)
+        assert threads(fleet) == [], "the breaker is closed: there is nothing to agree on"
+        breaker.open_for(60_000)
+        fleet.join(command(), breaker, 1)
+        [thread] = threads(fleet)
+    until(lambda: not thread.is_alive(), "the thread has ended")
+    fleet.after_fork()
+    assert (threads(fleet), fleet._rounds) == ([], {})
+    fleet.at_exit()
+
+
+def threads(fleet: Fleet) -> list[threading.Thread]:
+    """Its thread, if there is one."""
+    return [fleet._thread] if fleet._thread is not None else []
 
 
 def probes(members: Members, *, rounds: int) -> dict[int, set[str]]:

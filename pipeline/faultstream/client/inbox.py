@@ -151,8 +151,9 @@ class Inbox:
             consumer.seek(partition, start.offset if start is not None else ends[partition])
 
     async def _exists(self, consumer: "AIOKafkaConsumer[bytes, bytes]") -> None:
+        wait_s = max(_ASSIGN_TIMEOUT_S, self._poll_ms / 1000)  # who is in no hurry asks less often
         while self._topic not in await consumer.topics():  # noqa: ASYNC110 - nothing tells of it
-            await asyncio.sleep(_ASSIGN_TIMEOUT_S)
+            await asyncio.sleep(wait_s)
 
     async def _follow(self, consumer: "AIOKafkaConsumer[bytes, bytes]", take: Take) -> None:
         while True:
