@@ -23,6 +23,7 @@ from faultstream.core.classify.knowledge import Knowledge, TypeRule, load
 from faultstream.core.classify.names import dotted
 from faultstream.core.policy import Topology
 from faultstream.core.template import template
+from faultstream.quality.scores import brier, calibration_error, reliability
 
 UNSEEN = Path(__file__).with_name("unseen.csv")
 OURS = {"security": "auth_security", "code": "code_bug"}
@@ -73,13 +74,15 @@ def without(known: Knowledge, rows: list[Row], *, languages: bool) -> Knowledge:
 def judge(rows: list[Row], find: Callable[[Row], Finding]) -> list[Row]:
     predicted = []
     for row in rows:
-        spec = find(row).spec
+        found = find(row)
+        spec = found.spec
         predicted.append(
             {
                 "category": OURS.get(spec.category, spec.category),
                 "severity": spec.severity,
                 "transient": "yes" if spec.transient else "no",
                 "rule": spec.rule,
+                "confidence": str(found.confidence),
             }
         )
     return predicted
@@ -132,6 +135,19 @@ def show_unseen(score: ModuleType, topology: Topology, known: Knowledge) -> None
         figures = score.score([row for row, _ in pairs], [one for _, one in pairs])
         name = f"other libraries, {part} ({len(pairs)})"
         print(f"{name:46}" + "".join(f"{figures[figure]:8.3f}" for figure in FIGURES))
+    show_confidence("other libraries", rows, found)
+
+
+def show_confidence(name: str, rows: list[Row], predicted: list[Row]) -> None:
+    """What confidence is worth: bins, expected calibration error and Brier score."""
+    answers = [
+        (float(one["confidence"]), one["category"] in row["acceptable_categories"].split("|"))
+        for row, one in zip(rows, predicted, strict=True)
+    ]
+    bins = reliability(answers, bins=5)
+    told = ", ".join(f"{one.sure:.2f} sure {one.right:.2f} right of {one.count}" for one in bins)
+    error = calibration_error(bins)
+    print(f"confidence, {name}: {told}; ECE {error:.3f}, Brier {brier(answers):.3f}")
 
 
 def main() -> None:
@@ -156,6 +172,7 @@ def main() -> None:
     for name, *values in PEERS:
         print(f"{name:46}" + "".join("       -" if v is None else f"{v:8.3f}" for v in values))
     show_by_kind(rows, runs)
+    show_confidence("library left out", rows, runs["ours, library left out"])
     show_unseen(score, topology, known)
     if options.misses:
         for name, predicted in runs.items():

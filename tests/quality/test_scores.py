@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from faultstream.quality import nab
-from faultstream.quality.scores import brier, f1, grouped, reliability
+from faultstream.quality.scores import brier, calibration_error, f1, grouped, reliability
 from faultstream.quality.section import bars
 
 labels = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=1, max_size=30)
@@ -49,6 +49,10 @@ def test_reliability() -> None:
     ]
     assert brier(answers) == pytest.approx((0 + 0.95**2 + 0.25 + 0) / 4)
     assert brier([]) is None
+    assert calibration_error(reliability(answers, bins=1)) == pytest.approx(
+        abs(sum(sure for sure, _ in answers) - sum(right for _, right in answers)) / len(answers)
+    )
+    assert calibration_error([]) is None
 
 
 def test_bars() -> None:

@@ -17,7 +17,7 @@ from faultstream.core.classify.knowledge import Knowledge, TypeRule, load
 from faultstream.core.classify.names import dotted
 from faultstream.core.severity import RANK
 from faultstream.core.template import template
-from faultstream.quality.scores import brier, reliability
+from faultstream.quality.scores import brier, calibration_error, reliability
 from faultstream.quality.section import Section, Table, Task, bars, ratio
 
 PEERS: Final[tuple[tuple[str, tuple[float | None, ...]], ...]] = (
@@ -76,6 +76,7 @@ def measure(task: Task) -> Section:
             "misses": misses,
             "reliability_left_out": [msgspec.structs.asdict(one) for one in bins],
             "brier_left_out": brier(answers),
+            "calibration_error_left_out": calibration_error(bins),
         },
         tables=[
             Table(

@@ -71,6 +71,14 @@ def reliability(answers: Iterable[tuple[float, bool]], bins: int = 10) -> list[B
     ]
 
 
+def calibration_error(bins: Sequence[Bin]) -> float | None:
+    """How far confidence and share of right answers are apart on average (ECE); None of nothing."""
+    total = sum(one.count for one in bins)
+    if not total:
+        return None
+    return sum(one.count * abs(one.sure - one.right) for one in bins) / total
+
+
 def brier(answers: Sequence[tuple[float, bool]]) -> float | None:
     """The mean squared distance of confidence from the truth; None of nothing."""
     if not answers:

@@ -33,7 +33,7 @@ CONFIDENCE: Final[dict[str, float]] = {
     "ancestor": 0.9,
     "mentioned": 0.85,
     "cause": 0.85,
-    "leaf": 0.75,
+    "leaf": 0.7,
     "words": 0.75,
     "status": 0.75,
     "package": 0.7,
@@ -46,6 +46,8 @@ DECISIVE: Final = 0.8
 """From this reliability on a firm reading of a name goes before the message."""
 NEAR: Final = 0.6
 """From this on the category of soft evidence says in what sense a message is meant."""
+WEAK: Final = 0.85
+"""Words in a message that hint at a category, where the type says nothing."""
 MAX_PHRASE: Final = 12
 """Words of a message's beginning that are read where nothing else speaks."""
 
@@ -204,11 +206,17 @@ class Weigher:
             senses.append(told)
         if nearest is not None and nearest.confidence >= NEAR:
             senses.append(nearest.spec.category)
+        sure, decides = CONFIDENCE["message"], True
+        doubtful = (
+            nearest is not None and nearest.kind == "words" and nearest.confidence >= DECISIVE
+        )
         for one in said(self._known, low, frozenset(senses), weak=weak):
-            if isinstance(one, Said):
+            if one is Said.NAMES:
                 yield from self._mentioned(text)
-            else:
-                yield Evidence("message", one, CONFIDENCE["message"], decides=True)
+            elif one is Said.WEAK:
+                sure, decides = WEAK, not doubtful
+            elif isinstance(one, Spec):
+                yield Evidence("message", one, sure, decides)
 
     def _mentioned(self, text: str) -> Iterator[Evidence]:
         """What the names of errors inside a message say: of nested exceptions and error codes."""

@@ -31,9 +31,10 @@ _STATUS: Final = re.compile(
 
 
 class Said(Enum):
-    """Where names in the message are to be looked at: after the rules for its kind of type."""
+    """Marks between verdicts: names in the message are to be looked at; weak ones follow."""
 
     NAMES = "names"
+    WEAK = "weak"
 
 
 def family(known: Knowledge, low: str) -> Category | None:
@@ -67,6 +68,7 @@ def said(
     if weak:
         for rule in known.messages:
             if rule.weak and not rule.within and rule.matches(low):
+                yield Said.WEAK
                 yield rule.spec
 
 
