@@ -80,6 +80,12 @@ EXAMPLES: Final = (
     DETECT_RECOVER,
     CHAIN,
     Query(
+        "who-was-told",
+        "What became of notifications, and why; newest first.",
+        "SELECT formatDateTime(decided_at, '%m-%d %H:%i:%S') AS at, kind, channel, title, reason "
+        "FROM notification_decisions WHERE kind != 'grouped' ORDER BY decided_at DESC LIMIT 20",
+    ),
+    Query(
         "latest-errors",
         "The latest errors with their messages.",
         "SELECT time, service, severity, error_type, message, count "

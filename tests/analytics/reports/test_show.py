@@ -19,7 +19,7 @@ from faultstream.analytics.serve import EngineProcess
 from faultstream.cli import main
 from faultstream.cli.reading import chosen
 from faultstream.cli.show_tree import freshness, tree
-from faultstream.core.report.chain import Chain, Head, Order
+from faultstream.core.report.chain import Answer, Chain, Head, Order, Verdict
 
 Ask = Callable[..., Result]
 SECOND = "03a54aeb"
@@ -173,6 +173,32 @@ def test_what_is_not_there_yet_is_said() -> None:
     assert "no answer is stored; expires in 7.0 s" in shown(early(orders=[order]))
     assert "no answer is stored; it has expired" in shown(early(orders=[order], now_ms=10_000))
     assert freshness(0, 5) == "nothing is stored yet"
+
+
+def test_workflows_rollbacks_and_signs_of_life() -> None:
+    """A step names its workflow, what takes something back says so, who is at work says how far."""
+    orders = [
+        Order(600, "c1", 1, "move", "drain", "queue_priority", "{}", "till", ["till-1"], "", "high",
+              9_000, False, "kim", ""),
+        Order(900, "c2", 2, "", "", "retry", "{}", "till", ["all"], "", "high", 9_000, True, "",
+              ""),
+        Order(950, "c3", 3, "", "", "retry", "{}", "till", ["all"], "", "high", 9_000, False, "",
+              "c1"),
+    ]  # fmt: skip
+    answers = [Answer(700, "c1", "app", "till-1", "in_progress", "draining", 0.5, 100, "")]
+    verdicts = [Verdict(990, "c1", "queue_priority", "rolled_back", "")]
+    text = shown(early(orders=orders, answers=answers, verdicts=verdicts))
+    for line in (
+        "command 1 move/drain: queue_priority {} to till (till-1)",
+        "approved by kim",
+        "+0.7 s  app on till-1 is at it 50 %: draining",
+        "+1.0 s  rolled_back",
+        "dry run 2: retry {} to till",
+        "rollback 3: retry {} to till",
+    ):
+        assert line in text
+    only = shown(early(orders=orders[:1], answers=answers))
+    assert "no answer is stored; expires in 7.0 s" in only
 
 
 def test_what_a_terminal_would_obey_is_not_shown() -> None:
