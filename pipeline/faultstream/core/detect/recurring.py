@@ -46,87 +46,95 @@ class Recurring(OfGroup):
         self._window_slots = max(1, policy.burst.window_ms // policy.slot_ms)
         self._window_ms = self._window_slots * policy.slot_ms
         self._quiet_ms = policy.quiet_ms
-        self._memo: tuple[Ring, int, str, _Counted] | None = None
+        self._memo: tuple[Ring, int, str, _Known] | None = None
 
     def find(self, ring: Ring, at: int, key: str) -> Finding | None:
         """Counts `key` among the last events up to and with slots[at]."""
         among, needed = self._policy.among, self._policy.count
         newest = ring.slots[at]
-        known = None
-        if ring.memory.restarting(newest.cells[key], self._sizes):
+        cell = newest.cells[key]
+        if ring.memory.restarting(cell, self._sizes):
             needed *= _RESTART
-        if newest.count(key) >= needed or newest.total <= among:
-            known = self._counted(ring, at, key)
-        if known is None or known.mine < needed:
+        flood = newest.total > among
+        if flood and (cell.count < needed or cell.count * among < needed * newest.total):
             return None
-        if newest.total > among and known.mine * among < needed * known.seen:
+        counted = self._count(ring, at, key)
+        mine, seen, since = counted[:3]
+        if mine < needed:
             return None
-        if not known.new and self._usual(known, ring, newest.number, self._bar(known)):
+        known = self._known(ring, newest.number, key, counted)
+        if known is not None and self._usual(
+            known, ring, newest.number, self._policy.significance / (known.mine_before + mine)
+        ):
+            self._memo = (ring, at, key, known)
             return None
-        share = known.mine / (known.seen if newest.total > among else among)
-        last = known.seen if newest.total > among else min(known.seen, among)
-        gap_ms = (newest.number - known.since + 1) * ring.slot_ms // known.mine
+        share = mine / (seen if flood else among)
+        last = seen if flood else min(seen, among)
+        gap_ms = (newest.number - since + 1) * ring.slot_ms // mine
         return Finding(
-            since=known.since,
+            since=since,
             needed=needed,
             confidence=min(self._policy.confidence_cap, round(share, 4)),
-            reason=f"{known.mine} of the last {last} errors of the service are this one",
+            reason=f"{mine} of the last {last} errors of the service are this one",
             quiet_ms=min(max(self._quiet_ms, _QUIET_GAPS * gap_ms), _QUIET_MOST * self._quiet_ms),
         )
 
     def lasts(self, ring: Ring, at: int, key: str) -> bool:
         """Until what comes is no more than usual."""
-        known = self._counted(ring, at, key)
-        return known.new or not self._usual(known, ring, ring.slots[at].number, _ONGOING)
-
-    def _bar(self, known: "_Counted") -> float:
-        """The more often a fingerprint came, the more often it was asked about."""
-        return self._policy.significance / (known.mine_before + known.mine)
-
-    def _counted(self, ring: Ring, at: int, key: str) -> "_Counted":
-        """As `_count`, done once when `find` and `lasts` ask for the same."""
-        memo = self._memo
+        number, memo = ring.slots[at].number, self._memo
         if memo is not None and memo[0] is ring and memo[1] == at and memo[2] == key:
-            return memo[3]
-        known = self._count(ring, at, key)
-        self._memo = (ring, at, key, known)
-        return known
+            known: _Known | None = memo[3]
+        else:
+            known = self._known(ring, number, key, self._count(ring, at, key))
+        return known is None or not self._usual(known, ring, number, _ONGOING)
 
-    def _count(self, ring: Ring, at: int, key: str) -> "_Counted":
-        """The last events of the service, and what was known before them."""
+    def _count(self, ring: Ring, at: int, key: str) -> tuple[int, int, int, int, int]:
+        """(events of `key` among the last events of the service, how many these are, the slot of
+        the first, and as many of either as have settled)."""
         among, settled = self._policy.among, ring.memory.newest
         newest = ring.slots[at]
         mine, seen, since = newest.count(key), newest.total, newest.number
-        mine_known = seen_known = 0
+        mine_settled = seen_settled = 0
         oldest = newest.number - self._within
         while seen < among and at > 0:
             at -= 1
             slot = ring.slots[at]
             if slot.number < oldest:
                 break
-            found = slot.count(key)
+            cell = slot.cells.get(key)
+            found = 0 if cell is None else cell.count
             if found:
                 mine += min(found, among - seen)
                 since = slot.number
             seen += slot.total
             if slot.number <= settled:
-                mine_known += found
-                seen_known += slot.total
+                mine_settled += found
+                seen_settled += slot.total
+        return mine, seen, since, mine_settled, seen_settled
+
+    def _known(
+        self, ring: Ring, number: int, key: str, counted: tuple[int, int, int, int, int]
+    ) -> "_Known | None":
+        """What was known before the events that were counted; None if it is too little."""
+        mine, seen, since, mine_settled, seen_settled = counted
         memory = ring.memory
+        for_ms = since * ring.slot_ms - memory.since_ms
+        if not memory.since_ms or for_ms < max(1, self._policy.learn_ms):
+            return None
+        if memory.silent(number, self._sizes):
+            return None
         trace = memory.traces.get(key)
-        mine_before = max(0, (0 if trace is None else trace.count) - mine_known)
-        for_ms = max(0, since * ring.slot_ms - memory.since_ms) if memory.since_ms else 0
-        return _Counted(
+        before = max(0, trace.count - mine_settled) if trace is not None else 0
+        return _Known(
             mine=mine,
             seen=seen,
             since=since,
-            mine_before=mine_before,
-            seen_before=max(mine_before, memory.total - seen_known),
+            mine_before=before,
+            seen_before=max(before, memory.total - seen_settled),
             for_ms=for_ms,
-            new=for_ms < self._policy.learn_ms or memory.silent(newest.number, self._sizes),
         )
 
-    def _usual(self, known: "_Counted", ring: Ring, number: int, bar: float) -> bool:
+    def _usual(self, known: "_Known", ring: Ring, number: int, bar: float) -> bool:
         """Whether so many are what is usual for the fingerprint: no less likely than `bar`."""
         share = (known.mine_before + 0.5) / (known.seen_before + 1)
         length = (number - known.since + 1) * ring.slot_ms * _UNEVEN / known.for_ms
@@ -143,9 +151,9 @@ class Recurring(OfGroup):
         return faster > 1 and events_tail(known.mine - 1, known.mine_before, length * faster) >= bar
 
 
-class _Counted(msgspec.Struct):
+class _Known(msgspec.Struct):
     """`mine` of a fingerprint among the last `seen` events, from slot `since` on; `mine_before`
-    among `seen_before` came in the `for_ms` before. `new`: too little is known of the service."""
+    among `seen_before` came in the `for_ms` before."""
 
     mine: int
     seen: int
@@ -153,4 +161,3 @@ class _Counted(msgspec.Struct):
     mine_before: int
     seen_before: int
     for_ms: int
-    new: bool
