@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from faultstream import wire
+from faultstream.core.controls import Cancel, Trigger, ask
+from faultstream.core.guards import danger_of
 from faultstream.core.incident import STALE_MS
 from faultstream.core.records import (
     Control,
@@ -16,6 +18,7 @@ from faultstream.core.records import (
     Incident,
     Notification,
     Pattern,
+    PatternKind,
     RecoveryCommand,
     RecoveryResult,
     ResultStatus,
@@ -44,9 +47,11 @@ STATUSES: tuple[ResultStatus, ...] = (
 class Responding(RuleBasedStateMachine):
     """Random inputs; a twin is saved and loaded after every one, and must say the same."""
 
+    topology = TOPOLOGY
+
     def __init__(self) -> None:
         super().__init__()
-        self.respond = Respond(TOPOLOGY)
+        self.respond = Respond(self.topology)
         self.state = self.respond.new("production")
         self.twin = self.respond.new("production")
         self.now = T0
@@ -60,6 +65,7 @@ class Responding(RuleBasedStateMachine):
         self.answered: dict[str, dict[str, str]] = {}
         self.own: dict[str, int] = {}
         self.results = 0
+        self.asked = 0
         self.before = 0
 
     @initialize()
@@ -91,7 +97,27 @@ class Responding(RuleBasedStateMachine):
 
     def check_command(self, x: RecoveryCommand) -> None:
         """Never more than max_attempts per target and window, never while paused, ids unique."""
-        guards = TOPOLOGY.guards
+        guards = self.topology.guards
+        assert not self.paused
+        assert x.command_id not in {one.command_id for one in self.commands}
+        assert x.issued_at_ms < x.expires_at_ms == self.now + guards.command_ttl_ms
+        assert len(x.reason) > 10
+        if x.rollback_of:
+            self.check_rollback(x)
+        else:
+            self.check_attempt(x)
+        self.commands.append(x)
+
+    def check_rollback(self, x: RecoveryCommand) -> None:
+        """What is taken back was commanded, for the same target, and is taken back once."""
+        (first,) = [one for one in self.commands if one.command_id == x.rollback_of]
+        assert first.target.service == x.target.service
+        assert self.topology.strategies[first.strategy].undo == x.strategy
+        assert x.rollback_of not in {one.rollback_of for one in self.commands}
+
+    def check_attempt(self, x: RecoveryCommand) -> None:
+        """Every guard, for each step of a workflow as for a command of its own."""
+        guards = self.topology.guards
         sent = self.sent[x.target.service]
         sent.append(x)
         recent = [
@@ -100,19 +126,26 @@ class Responding(RuleBasedStateMachine):
             if one.issued_at_ms > self.now - guards.attempts_window_ms and self.counts(one)
         ]
         assert len(recent) <= guards.max_attempts
-        assert not self.paused
-        assert x.command_id not in {one.command_id for one in self.commands}
-        assert x.issued_at_ms < x.expires_at_ms == self.now + guards.command_ttl_ms
-        assert len(x.reason) > 10
         assert min(self.before, len(self.state.cases)) <= guards.storm_incidents
-        policy = TOPOLOGY.strategies[x.strategy]
-        layer = TOPOLOGY.layers[LAYERS.get(x.target.service, "service")]
-        if policy.danger == "high" or not layer.automatic:
+        policy = self.topology.strategies[x.strategy]
+        whole = self.topology.strategies[x.workflow or x.strategy]
+        layer = self.topology.layers.get(LAYERS.get(x.target.service, "service"))
+        danger = danger_of(self.topology, whole)
+        if danger == "high" or layer is None or not layer.automatic:
             assert x.approved_by
+        if policy.danger != "low":
+            self.check_radius(x)
         for one in self.commands:
-            if one.strategy == x.strategy and one.target.service == x.target.service:
+            same = one.strategy == x.strategy and one.target.service == x.target.service
+            if same and not one.rollback_of:
                 assert self.now - one.issued_at_ms >= policy.cooldown_ms
-        self.commands.append(x)
+
+    def check_radius(self, x: RecoveryCommand) -> None:
+        """What takes capacity away leaves enough healthy services, the target not among them."""
+        known = self.topology.services
+        ill = {case.service for case in self.state.cases.values()} | {x.target.service}
+        share = 1 - len(ill & known.keys()) / len(known)
+        assert share >= self.topology.guards.min_healthy_ratio
 
     def counts(self, x: RecoveryCommand) -> bool:
         """Whether a command is an attempt, by what was answered up to now: it is not once every
@@ -120,7 +153,7 @@ class Responding(RuleBasedStateMachine):
         answers = self.answered.get(x.command_id, {})
         if not answers or set(answers.values()) - {"not_attempted", "rejected", "expired"}:
             return True
-        known = TOPOLOGY.services.get(x.target.service)
+        known = self.topology.services.get(x.target.service)
         everyone = known is not None and known.instances and len(answers) >= known.instances
         return not everyone and self.now < x.expires_at_ms
 
@@ -150,6 +183,7 @@ class Responding(RuleBasedStateMachine):
         count=st.integers(1, 30),
         age=st.sampled_from([0, 500, 200_000]),
         experiment=st.sampled_from(["", "", "", "x1"]),
+        kind=st.sampled_from(["recurring", "recurring", "predicted"]),
     )
     def opens(
         self,
@@ -160,12 +194,13 @@ class Responding(RuleBasedStateMachine):
         count: int,
         age: int,
         experiment: str,
+        kind: PatternKind,
     ) -> None:
         """A pattern opens."""
         one = Pattern(
             pattern_id=f"p{len(self.patterns)}",
             revision=1,
-            kind="recurring" if category else "burst",
+            kind=kind if category else "burst",
             state="open",
             environment="production",
             service=service,
@@ -251,6 +286,33 @@ class Responding(RuleBasedStateMachine):
         subject = data.draw(st.sampled_from(known)) if known else "nothing"
         self.give(Control(control_id="c", kind=kind, subject=subject, by=by, set_at_ms=self.now))
 
+    @rule(
+        service=st.sampled_from(SERVICES),
+        strategy=st.sampled_from(["", "retry", "service_restart", "renew", "nothing"]),
+        dry_run=st.booleans(),
+    )
+    def triggers(self, *, service: str, strategy: str, dry_run: bool) -> None:
+        """A person asks for recovery, perhaps of errors that nobody knows."""
+        wish = Trigger(service=service, strategy=strategy, dry_run=dry_run, category="network")
+        made = ask(wish, environment="production", by="kim", now_ms=self.now)
+        self.asked += 1
+        self.give(made)
+        self.give_again(made)
+
+    @rule(data=st.data(), rollback=st.booleans())
+    def cancels(self, data: st.DataObject, *, rollback: bool) -> None:
+        """A person cancels, and has it taken back or not."""
+        if self.last:
+            wish = Cancel(
+                incident_id=data.draw(st.sampled_from(sorted(self.last))), rollback=rollback
+            )
+            self.give(ask(wish, environment="production", by="kim", now_ms=self.now))
+
+    def give_again(self, one: Control) -> None:
+        """A wish that was heeded does nothing when it is read again."""
+        if one.control_id in self.state.heard:
+            assert not [x for x in self.give(one) if isinstance(x, RecoveryCommand)]
+
     @rule(active=st.booleans())
     def pauses(self, *, active: bool) -> None:
         """Recovery is paused or resumed for all."""
@@ -269,8 +331,8 @@ class Responding(RuleBasedStateMachine):
 
     @invariant()
     def bounded(self) -> None:
-        """There are never more open incidents than open patterns."""
-        assert len(self.state.cases) <= max(1, len(self.patterns))
+        """There are never more open incidents than open patterns and what people asked for."""
+        assert len(self.state.cases) <= max(1, len(self.patterns) + self.asked)
 
     def teardown(self) -> None:
         """A replay gives equal bytes; and when nothing comes any more, everything ends."""
@@ -285,5 +347,30 @@ class Responding(RuleBasedStateMachine):
         assert len(told) == len(set(told))
 
 
+class Stepping(Responding):
+    """The same laws with workflows that are taken back, learning from the start, and prevention."""
+
+    topology = making.topology(
+        services=msgspec.to_builtins(TOPOLOGY.services),
+        guards={"storm_incidents": 4, "max_attempts": 3},
+        prevention={"enabled": True},
+        learning={"after": 0},
+        strategies={
+            **msgspec.to_builtins(TOPOLOGY.strategies),
+            "drain": {"undo": "fill"},
+            "fill": {},
+            "renew": {
+                "steps": [
+                    {"id": "drain", "strategy": "drain"},
+                    {"id": "scale", "strategy": "resource_scale", "needs": ["drain"]},
+                ],
+            },
+        },
+        routes=[{"name": "all", "strategies": ["renew", "circuit_break", "service_restart"]}],
+    )
+
+
 TestResponding = Responding.TestCase
 TestResponding.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+TestStepping = Stepping.TestCase
+TestStepping.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)

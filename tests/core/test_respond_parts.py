@@ -69,6 +69,23 @@ def test_bad_parameters(name: str, parameters: dict[str, Any], problem: str) -> 
     assert problem in found
 
 
+def test_every_built_in_strategy_is_in_the_shipped_topology() -> None:
+    """Each with a prior, and on some route, so that learning may come to it."""
+    shipped = making.topology()
+    assert set(shipped.strategies) == set(STRATEGIES)
+    routed = {name for one in shipped.routes for name in one.strategies}
+    assert routed == set(STRATEGIES)
+
+
+@pytest.mark.parametrize(
+    ("name", "prior"),
+    list(zip(STRATEGIES, (75, 65, 80, 85, 80, 90, 95, 70, 65, 88), strict=False)),
+)
+def test_priors(name: str, prior: int) -> None:
+    """The success rates that are believed before anything was seen."""
+    assert making.topology().strategies[name].prior == prior / 100
+
+
 def test_own_strategies_carry_anything() -> None:
     """A strategy that is not built in may have any parameters; they are passed on."""
     assert check("warm_cache", {"zone": "eu"}) == []

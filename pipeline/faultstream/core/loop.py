@@ -14,7 +14,7 @@ from faultstream.core.incident import Case, EnvironmentState, Own
 from faultstream.core.policy import Topology
 from faultstream.core.records import Affected, Pattern
 
-_CARRIED_OUT: Final = frozenset({"done", "partial", "cured", "recurring"})
+_CARRIED_OUT: Final = frozenset({"done", "partial", "cured", "recurring", "worse", "rolled_back"})
 
 
 def _key(case: Case) -> str:
