@@ -25,14 +25,12 @@ def wrap(primitive: Primitive, function: Callable[P, R]) -> Callable[P, R]:
     """`function` with each call going through `primitive`."""
     wrapped: Callable[..., Any]
     if inspect.iscoroutinefunction(function):
-
         acall = primitive.acall
 
         async def wrapped(*args: P.args, **kwargs: P.kwargs) -> Any:
             return await acall(function, *args, **kwargs)
 
     else:
-
         call = primitive.call
 
         def wrapped(*args: P.args, **kwargs: P.kwargs) -> Any:
