@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 ATTEMPTS: Final = 4
 FIRST_WAIT_S: Final = 0.5
 TIMEOUT_S: Final = 30.0
+MAILS_AT_ONCE: Final = 4
 
 _TYPES: Final[dict[Level, str]] = {
     "info": "info",
@@ -28,7 +29,11 @@ _TYPES: Final[dict[Level, str]] = {
 class AppriseChannel:
     """Repeats what was not taken, after 0.5 s and then twice as long each time. Apprise says only
     whether a message was taken, so every refusal is taken for one that may pass. The address is a
-    secret: no message has it."""
+    secret: no message has it.
+
+    Apprise holds back what comes sooner than a service is said to allow, mail by seconds too. Mail
+    needs no such pause and goes out up to `MAILS_AT_ONCE` at a time; for the rest messages wait
+    for their turn here, so that `TIMEOUT_S` is for the service alone."""
 
     def __init__(
         self, url: str, *, attempts: int = ATTEMPTS, first_wait_s: float = FIRST_WAIT_S
@@ -37,6 +42,8 @@ class AppriseChannel:
         self._attempts = attempts
         self._first_wait_s = first_wait_s
         self._client: Apprise | None = None
+        self._mail = url.lower().startswith(("mailto:", "mailtos:"))
+        self._places = asyncio.Semaphore(MAILS_AT_ONCE if self._mail else 1)
 
     async def send(self, notification: Notification) -> int:
         """Hand it to the service until it takes it; the number of attempts.
@@ -62,7 +69,7 @@ class AppriseChannel:
     async def _try(self, notification: Notification) -> tuple[str, bool]:
         """(why not, whether that is final); "" is delivered."""
         try:
-            async with asyncio.timeout(TIMEOUT_S):
+            async with self._places, asyncio.timeout(TIMEOUT_S):
                 return await asyncio.to_thread(self._hand_over, notification)
         except TimeoutError:
             return f"not taken within {TIMEOUT_S:g} s", False
@@ -75,6 +82,9 @@ class AppriseChannel:
             client = Apprise()
             if not client.add(self._url):
                 return "Apprise does not know such an address", True
+            if self._mail:
+                for server in client:
+                    server.request_rate_per_sec = 0
             self._client = client
         taken = client.notify(
             title=f"[{notification.level}] {notification.title}",
