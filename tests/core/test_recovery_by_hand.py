@@ -169,6 +169,7 @@ def test_trigger_while_something_is_under_way() -> None:
     [
         ({"strategy": "retri"}, "there is no strategy 'retri'"),
         ({"strategy": "retry", "strategy_parameters": {"tries": 1}}, "unknown field `tries`"),
+        ({"strategy": "pool_increase", "strategy_parameters": {"to_size": 1}}, "to_size must be"),
     ],
 )
 def test_trigger_that_cannot_be_done(wish: dict[str, Any], problem: str) -> None:

@@ -72,7 +72,7 @@ def test_what_helps_comes_first_and_what_is_unknown_sometimes() -> None:
     """Over many incidents the best is drawn first mostly, and what is little known now and then."""
     beliefs = outcomes("second", *["cured"] * 12) | outcomes("first", *["failed"] * 12)
     firsts = [(ranked(beliefs, seed=f"i{n}") or [])[0].strategy for n in range(300)]
-    assert firsts.count("second") > 200
+    assert firsts.count("second") > 150
     assert set(firsts) == {"second", "third"}
 
 

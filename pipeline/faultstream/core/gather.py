@@ -9,7 +9,6 @@ from typing import Final
 
 from faultstream.core.escalate import weigh
 from faultstream.core.incident import Case, patterns_of
-from faultstream.core.orchestrate import feed
 from faultstream.core.records import Pattern
 from faultstream.core.turn import Turn
 
@@ -65,4 +64,4 @@ def _join(turn: Turn, case: Case, root: Case) -> None:
             root.incident.pattern_ids.append(pattern.pattern_id)
     turn.touch(root)
     case.incident.resolved_at_ms = turn.now_ms
-    feed(turn, case, "joined", f"follows from {root.service}, see incident {incident_id}")
+    turn.feed(case, "joined", f"follows from {root.service}, see incident {incident_id}")

@@ -12,9 +12,10 @@ from faultstream.core.incident import (
     Sight,
     patterns_of,
 )
-from faultstream.core.orchestrate import cured, feed, proceed, watch
+from faultstream.core.proceed import proceed
 from faultstream.core.records import Incident, Pattern
 from faultstream.core.turn import Turn
+from faultstream.core.watching import cured, watch
 
 
 def take(turn: Turn, pattern: Pattern) -> None:
@@ -74,7 +75,7 @@ def place(turn: Turn, pattern: Pattern) -> None:
     times = loop.looping(turn.topology, state, case)
     if times:
         turn.patterns.append(loop.told(turn.topology, state, case, pattern))
-        feed(turn, case, "looping", f"recovery loop: it came back {times} times after recovery")
+        turn.feed(case, "looping", f"recovery loop: it came back {times} times after recovery")
     else:
         proceed(turn, case)
 
@@ -142,11 +143,11 @@ def _stopped(turn: Turn, case: Case | None) -> None:
         strategy = case.run.strategy if case.run is not None else "nothing"
         cured(turn, case, f"{strategy} cured it: the stream saw the errors fall")
     elif case.phase == "escalated":
-        feed(turn, case, "stopped", "the errors stopped after escalation")
+        turn.feed(case, "stopped", "the errors stopped after escalation")
     elif case.run is not None:
-        feed(turn, case, "stopped", f"the errors stopped; {case.run.strategy} was tried")
+        turn.feed(case, "stopped", f"the errors stopped; {case.run.strategy} was tried")
     else:
-        feed(turn, case, "stopped", "the errors stopped by themselves")
+        turn.feed(case, "stopped", "the errors stopped by themselves")
 
 
 def _lasts(turn: Turn, case: Case) -> bool:

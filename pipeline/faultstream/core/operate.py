@@ -5,7 +5,6 @@ from faultstream.core import controls
 from faultstream.core.controls import Approve, Cancel, Trigger
 from faultstream.core.errors import DataError
 from faultstream.core.incident import MAX_WAITING, MEMORY_MS, Case
-from faultstream.core.orchestrate import feed
 from faultstream.core.records import Control
 from faultstream.core.triggering import trigger
 from faultstream.core.turn import Turn
@@ -57,19 +56,19 @@ def _done(turn: Turn, control: Control, wish: controls.Wish, case: Case) -> None
     if isinstance(wish, Approve):
         if case.proposal and wish.strategy in {"", case.proposal}:
             case.approved_by = control.by or "unnamed"
-            feed(turn, case, "approve", f"{case.proposal} approved by {by}{why}")
+            turn.feed(case, "approve", f"{case.proposal} approved by {by}{why}")
     elif isinstance(wish, Cancel):
         takes_back = wish.rollback and case.phase in {"recovering", "verifying", "undoing"}
-        feed(turn, case, "withdraw" if takes_back else "cancel", f"cancelled by {by}{why}")
+        turn.feed(case, "withdraw" if takes_back else "cancel", f"cancelled by {by}{why}")
     elif control.kind == "acknowledge":
-        feed(turn, case, "acknowledge", f"{by} takes care of it{why}")
+        turn.feed(case, "acknowledge", f"{by} takes care of it{why}")
     else:
         _resolve(turn, case, f"closed by {by}{why}")
 
 
 def _resolve(turn: Turn, case: Case, reason: str) -> None:
     case.incident.resolved_at_ms = turn.now_ms
-    feed(turn, case, "resolve", reason)
+    turn.feed(case, "resolve", reason)
     for sight in turn.state.sights.values():
         if sight.incident_id == case.incident.incident_id:
             sight.bar = sight.pattern.rate

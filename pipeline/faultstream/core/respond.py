@@ -17,11 +17,14 @@ from faultstream.core.incident import (
     forget,
 )
 from faultstream.core.intake import detach, take
-from faultstream.core.orchestrate import answer, feed, proceed, watch
+from faultstream.core.orchestrate import DOES
 from faultstream.core.policy import Topology
+from faultstream.core.proceed import proceed
 from faultstream.core.records import Control, Pattern, RecoveryResult
-from faultstream.core.strategy import complete
+from faultstream.core.running import answer
 from faultstream.core.turn import Output, Turn
+from faultstream.core.watching import watch
+from faultstream.core.workflow import steps_of
 
 Input = Pattern | RecoveryResult | Control | Tick
 
@@ -36,8 +39,8 @@ class Respond:
 
     def __init__(self, topology: Topology) -> None:
         """Raises msgspec.ValidationError for strategy parameters that `check` refuses."""
-        for name, policy in topology.strategies.items():
-            complete(name, policy.parameters)
+        for name in topology.strategies:
+            steps_of(name, topology.strategies, {})
         self._topology = topology
 
     def new(self, environment: str) -> EnvironmentState:
@@ -50,7 +53,7 @@ class Respond:
         `now_ms` is the wall clock, or the records' own time in a replay; it never goes back.
         """
         state.now_ms = max(state.now_ms, now_ms)
-        turn = Turn(self._topology, state)
+        turn = Turn(self._topology, state, DOES)
         if isinstance(given, Tick):
             state.now_ms = max(state.now_ms, given.now_ms)
         if state.refunds:
@@ -104,7 +107,7 @@ class Respond:
         """Deadlines, waits that are over, and incidents that nobody hears of any more."""
         for case in list(turn.state.cases.values()):
             if turn.now_ms - case.news_ms >= STALE_MS:
-                feed(turn, case, "stale", "no news for too long")
+                turn.feed(case, "stale", "no news for too long")
             elif case.held_until_ms is not None and turn.now_ms >= case.held_until_ms:
                 self._go_on(turn, case)
             else:
@@ -116,4 +119,4 @@ class Respond:
         if case.phase in {"open", "escalated"}:
             proceed(turn, case)
         else:
-            feed(turn, case, "step", case.incident.reason)
+            turn.feed(case, "step", case.incident.reason)

@@ -5,11 +5,11 @@ import msgspec
 from faultstream.core import controls
 from faultstream.core.controls import Trigger
 from faultstream.core.incident import MAX_CASES, Case, Wanted, patterns_of
-from faultstream.core.orchestrate import feed
 from faultstream.core.policy import Topology
 from faultstream.core.records import Control, Incident, Pattern
 from faultstream.core.strategy import check
 from faultstream.core.turn import Turn
+from faultstream.core.workflow import steps_of
 
 
 def trigger(turn: Turn, control: Control, wish: Trigger, case: Case | None) -> None:
@@ -26,14 +26,14 @@ def trigger(turn: Turn, control: Control, wish: Trigger, case: Case | None) -> N
     what = wish.strategy or "recovery"
     problem = _problem(turn.topology, wish)
     if problem:
-        feed(turn, case, "acknowledge", f"{what} asked for by {by}, but {problem}")
+        turn.feed(case, "acknowledge", f"{what} asked for by {by}, but {problem}")
         if case.asked is not None:
-            feed(turn, case, "resolve", case.incident.reason)
+            turn.feed(case, "resolve", case.incident.reason)
         return
     reason = f"{what} asked for by {by}" + (f": {control.reason}" if control.reason else "")
     if case.phase not in {"open", "escalated"}:
         under_way = case.run.strategy if case.run is not None else "something"
-        feed(turn, case, "trigger", f"{reason}, but {under_way} is under way: cancel it first")
+        turn.feed(case, "trigger", f"{reason}, but {under_way} is under way: cancel it first")
         return
     case.wanted = Wanted(
         by=by,
@@ -43,18 +43,19 @@ def trigger(turn: Turn, control: Control, wish: Trigger, case: Case | None) -> N
         until_ms=control.set_at_ms + controls.WISH_MS,
     )
     case.news_ms = turn.now_ms
-    feed(turn, case, "trigger", reason)
+    turn.feed(case, "trigger", reason)
 
 
 def _problem(topology: Topology, wish: Trigger) -> str:
     if not wish.strategy:
         return ""
-    policy = topology.strategies.get(wish.strategy)
-    if policy is None:
+    if wish.strategy not in topology.strategies:
         return f"there is no strategy {wish.strategy!r} in the topology"
-    if policy.steps:
-        return ""
-    wrong = check(wish.strategy, {**policy.parameters, **wish.strategy_parameters})
+    try:
+        steps = steps_of(wish.strategy, topology.strategies, wish.strategy_parameters)
+    except msgspec.ValidationError as exc:
+        return f"its parameters are wrong: {exc}"
+    wrong = [text for step in steps for text in check(step.strategy, step.parameters)]
     return f"its parameters are wrong: {wrong[0]}" if wrong else ""
 
 

@@ -1,6 +1,10 @@
 """Turn: one step of response, the state it works on and what it has said so far."""
 
+from collections.abc import Callable, Mapping
+
+from faultstream.core import machine
 from faultstream.core.escalate import notice
+from faultstream.core.guards import Situation
 from faultstream.core.incident import Case, EnvironmentState, patterns_of
 from faultstream.core.machine import MOVES, Given, Move, told
 from faultstream.core.policy import Topology
@@ -14,16 +18,19 @@ from faultstream.core.records import (
 )
 from faultstream.core.severity import RANK
 
+Does = Mapping[machine.Output, Callable[["Turn", Case], None]]
 Output = Incident | RecoveryCommand | Notification | Pattern
 
 
 class Turn:
     """See the module. What was touched is published once, at the end."""
 
-    __slots__ = ("commands", "notices", "patterns", "state", "topology", "touched")
+    __slots__ = ("commands", "does", "notices", "patterns", "state", "topology", "touched")
 
-    def __init__(self, topology: Topology, state: EnvironmentState) -> None:
+    def __init__(self, topology: Topology, state: EnvironmentState, does: Does) -> None:
+        """`does`: what to do for each output of the machine."""
         self.topology = topology
+        self.does = does
         self.state = state
         self.commands: list[RecoveryCommand] = []
         self.notices: list[Notification] = []
@@ -34,6 +41,11 @@ class Turn:
     def now_ms(self) -> int:
         """The present."""
         return self.state.now_ms
+
+    def feed(self, case: Case, given: Given, reason: str) -> None:
+        """Gives the machine an input and does what follows."""
+        for output in self.move(case, given, reason).does:
+            self.does[output](self, case)
 
     def move(self, case: Case, given: Given, reason: str) -> Move:
         """Moves a case as the table says; what the table says is to be done is up to the caller.
@@ -125,3 +137,38 @@ def preventive(state: EnvironmentState, case: Case) -> bool:
     """Whether nothing has happened yet."""
     found = patterns_of(state, case, case.service)
     return bool(found) and all(one.kind == "predicted" for one in found)
+
+
+def situation(turn: Turn, case: Case, pattern: Pattern) -> Situation:
+    """What a decision about the case is made on."""
+    return Situation(
+        topology=turn.topology,
+        state=turn.state,
+        case=case,
+        pattern=pattern,
+        service=case.service,
+        layer=case.layer,
+        approved=case.proposal if case.approved_by else "",
+        by_hand=case.wanted is not None,
+        preventive=preventive(turn.state, case),
+    )
+
+
+def stands_for(case: Case) -> Pattern:
+    """Stands for the pattern of a case whose patterns have all closed meanwhile."""
+    incident = case.incident
+    return Pattern(
+        pattern_id=incident.incident_id,
+        revision=0,
+        kind="recurring",
+        state="closed",
+        environment=incident.environment,
+        service=case.service,
+        layer=case.layer,
+        category=case.category,
+        error_type=case.error_type,
+        first_at_ms=incident.first_error_at_ms,
+        last_at_ms=incident.updated_at_ms,
+        detected_at_ms=incident.opened_at_ms,
+        reason=incident.reason,
+    )

@@ -1,0 +1,63 @@
+"""Watching: deadlines of what is under way, and the stream once it is done."""
+
+from faultstream.core import answers, verify
+from faultstream.core.incident import Case, Run
+from faultstream.core.machine import FLYING
+from faultstream.core.running import conclude, learned, settle
+from faultstream.core.turn import Turn, preventive, rate_of
+from faultstream.core.workflow import to_undo
+
+
+def begin(turn: Turn, case: Case) -> None:
+    """The executors are done: what the stream shows counts from now on."""
+    if case.run is not None:
+        verify.start(turn.topology, case.run, turn.now_ms)
+
+
+def watch(turn: Turn, case: Case, *, news: bool) -> None:
+    """Looks at deadlines and, while verifying, at the stream. `news`: a rate was just told."""
+    run = case.run
+    if run is None:
+        return
+    if case.phase in FLYING:
+        if case.phase == "recovering":
+            verify.rise(turn.topology, case, run, rate_of(turn.state, case), turn.now_ms)
+        for attempt in [one for one in case.tries if one.run == run.number and one.flying]:
+            outcome = answers.overdue(attempt, turn.now_ms)
+            if outcome is not None and case.phase in FLYING and attempt.flying:
+                settle(turn, case, run, attempt, outcome)
+        return
+    if case.phase == "verifying" and not preventive(turn.state, case):
+        _verify(turn, case, run, news=news)
+
+
+def _verify(turn: Turn, case: Case, run: Run, *, news: bool) -> None:
+    rate = rate_of(turn.state, case)
+    verdict = verify.judge(turn.topology, case, run, rate, turn.now_ms, news=news)
+    if verdict == "waiting":
+        return
+    done = [one for one in case.steps().values() if one.outcome == "done"]
+    if verdict == "worse":
+        run.undo = to_undo(run.steps, case.steps())
+    for one in done:
+        one.outcome = verdict
+    if verdict == "cured":
+        cured(turn, case, f"{run.strategy} cured it: the stream saw the errors fall")
+        return
+    text = f"done, but {rate:g} errors/s go on (were {run.reference:g})"
+    if verdict == "worse":
+        text = f"it was made worse: {rate:g} errors/s, {run.base:g} before"
+    for one in done:
+        answers.say(one, text)
+    conclude(turn, case, run, verdict, f"{run.strategy}: {verdict}, {text}")
+
+
+def cured(turn: Turn, case: Case, reason: str) -> None:
+    """The stream saw the errors of a verified run end."""
+    if case.run is not None:
+        case.run.outcome = "cured"
+        for one in case.steps().values():
+            if one.outcome == "done":
+                one.outcome = "cured"
+        learned(turn, case.run, "cured")
+    turn.feed(case, "cured", reason)
