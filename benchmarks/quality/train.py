@@ -64,6 +64,19 @@ def reliability(known: Knowledge) -> dict[str, float]:
     return {name: round(min(share, MOST), 2) for name, share in told.items()}
 
 
+def retrained(known: Knowledge) -> Model:
+    """The model as it would be if nothing but `known` had been there, at the shipped temperature:
+    for judging what is left out of `known`."""
+    shipped = json.loads(TARGET.read_text())
+    return Model(
+        **weights(corpus(known)),
+        verdicts=usual(known),
+        temperature=shipped["temperature"],
+        floor=FLOOR,
+        readings=reliability(known),
+    )
+
+
 class Weights(TypedDict):
     labels: list[str]
     bias: list[float]
