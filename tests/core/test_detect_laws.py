@@ -45,6 +45,7 @@ EAGER = making.topology(
         },
         "regression": {"absent_ms": 4_000, "count": 2, "significance": 0.5},
         "periodic": {"gaps": 3, "tolerance_ratio": 0.5, "min_period_ms": 1_000},
+        "predicted": {"step_ms": 1_000, "horizon_ms": 9_000, "probability": 0.02},
         "sequence": {
             "window_ms": 3_000,
             "count": 2,

@@ -32,7 +32,8 @@ class Episode(msgspec.Struct, array_like=True, kw_only=True):
 
     `anchor_ms` is the same for every order of arrival that opens it within one bucket of time,
     and different for any two episodes of a key. It closes `quiet_ms` after
-    `last_ms`. `faces` is filled for whole services only.
+    `last_ms`, or at `due_ms` if that is set. `faces` is filled for whole services only.
+    `expected_ms` and `due_ms` are for predictions, which are over at `true_ms` if they come true.
     """
 
     kind: PatternKind
@@ -51,6 +52,14 @@ class Episode(msgspec.Struct, array_like=True, kw_only=True):
     faces: dict[str, Face]
     quiet_ms: int
     edges: tuple[Edge, ...] = ()
+    expected_ms: int = 0
+    due_ms: int = 0
+    true_ms: int = 0
+
+    @property
+    def closes_ms(self) -> int:
+        """When it is over, unless it goes on before that."""
+        return self.true_ms or self.due_ms or self.last_ms + self.quiet_ms
 
     def absorb(self, slot: Slot) -> None:
         """Counts the slot's events of this key."""
@@ -89,8 +98,8 @@ class Episode(msgspec.Struct, array_like=True, kw_only=True):
         return best.group if best is not None and 2 * best.count > self.count else None
 
     def heed(self, finding: Finding) -> None:
-        """Keeps the surest finding's words."""
-        if finding.confidence > self.confidence:
+        """Keeps the surest finding's words; a prediction is held to its first ones."""
+        if not self.due_ms and finding.confidence > self.confidence:
             self.confidence = finding.confidence
             self.reason = finding.reason
             self.edges = finding.edges
@@ -140,6 +149,8 @@ def begin(
         evidence=[],
         faces={},
         quiet_ms=max(finding.quiet_ms, quiet_ms),
+        expected_ms=finding.expected_ms,
+        due_ms=finding.due_ms,
         edges=finding.edges,
     )
     for slot in slots:
@@ -183,7 +194,7 @@ def follow(
     finding = detector.find(ring, at, key)
     if episode is not None:
         first_ms = slot.cells[key].first_ms if key else slot.first_ms
-        if first_ms <= episode.last_ms + episode.quiet_ms:
+        if first_ms <= episode.closes_ms:
             if finding is not None or detector.lasts(ring, at, key):
                 episode.absorb(slot)
             if finding is not None:

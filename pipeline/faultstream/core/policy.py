@@ -275,6 +275,16 @@ class SequencePolicy(_Policy, frozen=True, kw_only=True):
     declared: Annotated[tuple[SequenceDeclared, ...], Meta(max_length=100)] = ()
 
 
+class PredictedPolicy(_Policy, frozen=True, kw_only=True):
+    """P11: a burst, high rate, degradation or critical pattern of the service will open within
+    `horizon_ms`, with more than `probability`. It is estimated anew every `step_ms`."""
+
+    enabled: bool = True
+    horizon_ms: Annotated[int, Meta(ge=1_000, le=21_600_000)] = 1_800_000
+    step_ms: Annotated[int, Meta(ge=1_000, le=3_600_000)] = 60_000
+    probability: Annotated[float, Meta(gt=0.0, lt=1.0)] = 0.8
+
+
 class CascadePolicy(_Policy, frozen=True, kw_only=True):
     """P3: faults of several services, each beginning within `window_ms` after the one it
     follows from: along declared dependencies, or up the layers."""
@@ -332,6 +342,7 @@ class DetectorsPolicy(_Policy, frozen=True, kw_only=True):
     regression: RegressionPolicy = RegressionPolicy()
     periodic: PeriodicPolicy = PeriodicPolicy()
     sequence: SequencePolicy = SequencePolicy()
+    predicted: PredictedPolicy = PredictedPolicy()
     cascade: CascadePolicy = CascadePolicy()
     correlation: CorrelationPolicy = CorrelationPolicy()
 

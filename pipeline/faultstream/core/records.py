@@ -116,6 +116,11 @@ class Pattern(Record, kw_only=True):
     suggested_actions: list[str] = []
     reason: str = ""
     experiment_id: str = ""
+    expected_at_ms: int | None = None
+    """Of predictions, whose `confidence` is the probability: when a limit is probably crossed,
+    when at the latest, and, once closed, whether it was."""
+    due_at_ms: int | None = None
+    came_true: bool | None = None
 
 
 class Attempt(msgspec.Struct, kw_only=True, omit_defaults=True):

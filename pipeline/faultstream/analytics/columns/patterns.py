@@ -67,6 +67,9 @@ COLUMNS: Final[tuple[Column[Pattern], ...]] = (
     Column("suggested_actions", WORDS, lambda r: r.suggested_actions),
     Column("reason", STRING, lambda r: r.reason),
     Column("experiment_id", WORD, lambda r: r.experiment_id),
+    Column("expected_at", TIME, lambda r: r.expected_at_ms),
+    Column("due_at", TIME, lambda r: r.due_at_ms),
+    Column("came_true", BOOL, lambda r: r.came_true),
 )
 
 

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Sequence
 
 from faultstream.core.detect.memory import Sizes
+from faultstream.core.detect.predict import LIMITS, Foresight
+from faultstream.core.detect.predict_state import Outlook
 from faultstream.core.detect.ring import Detector, Finding, Ring
 from faultstream.core.detect.state import FAR, Lane, ServiceState
 from faultstream.core.detect.telling import Telling
@@ -32,6 +34,7 @@ class Judge:
         self._burst_slots = max(1, policy.burst.window_ms // policy.slot_ms)
         self._telling = Telling(topology, self._bucket_ms)
         self._sizes = Sizes(policy)
+        self._foresight = Foresight(policy)
 
     def lane(self, state: ServiceState, lane: Lane, boundary: int, as_of_ms: int) -> list[Pattern]:
         """Settles all slots below `boundary`, then judges what may still change."""
@@ -67,6 +70,7 @@ class Judge:
         return (lane.memory.reach(self._sizes) + 1) * self._slot_ms
 
     def _settle(self, state: ServiceState, lane: Lane, slot: Slot, out: list[Pattern]) -> None:
+        self._foresee(lane, slot)
         recent = lane.recent
         recent.append(slot)
         ring = self._ring(state, lane, recent)
@@ -87,9 +91,27 @@ class Judge:
                 fresh = self._begin(detector, lane, key, finding, ring=ring, at=at)
                 episodes[key] = fresh
                 self._opened(state, lane, fresh, out)
+        self._come_true(state, lane, slot, out)
         lane.baseline.add(slot.number // self._burst_slots, slot.total)
         lane.memory.learn(slot, self._sizes)
         self._forget(lane)
+
+    def _foresee(self, lane: Lane, slot: Slot) -> None:
+        """Before detectors are asked: what is to be expected, from the slots before this one."""
+        if self._foresight.enabled:
+            if lane.memory.silent(slot.number, self._sizes):
+                lane.memory.outlook = Outlook()
+            self._foresight.before(lane.memory.outlook, lane.baseline, slot)
+
+    def _come_true(self, state: ServiceState, lane: Lane, slot: Slot, out: list[Pattern]) -> None:
+        """After they were asked: a limit that is newly crossed fulfils what was predicted."""
+        if not self._foresight.enabled:
+            return
+        crossed = any(lane.episodes.get(kind) for kind in LIMITS)
+        if self._foresight.after(lane.memory.outlook, slot, crossed=crossed):
+            for episode in tuple(lane.episodes.get("predicted", {}).values()):
+                episode.true_ms = slot.number * self._slot_ms
+                self._close(state, lane, episode, out)
 
     def _ring(self, state: ServiceState, lane: Lane, slots: Sequence[Slot]) -> Ring:
         return Ring(slots, lane.baseline, lane.memory, self._slot_ms, service=state.service)
@@ -156,9 +178,7 @@ class Judge:
     def _close_due(self, state: ServiceState, lane: Lane, limit: int, out: list[Pattern]) -> None:
         for episodes in lane.episodes.values():
             for episode in [
-                one
-                for one in episodes.values()
-                if (one.last_ms + one.quiet_ms) // self._slot_ms < limit
+                one for one in episodes.values() if one.closes_ms // self._slot_ms < limit
             ]:
                 self._close(state, lane, episode, out)
 
@@ -281,6 +301,8 @@ class Judge:
         ring = self._ring(state, lane, [*lane.recent, *pending])
         soonest = FAR
         for detector in self._detectors:
+            if detector.kind == "predicted":
+                continue  # it is held to what it said at first
             for key, told in lane.published.get(detector.kind, {}).items():
                 if as_of_ms - told.at_ms >= self._update_ms:
                     episode = self._ahead(detector, lane, key, ring, len(lane.recent))

@@ -12,6 +12,7 @@ import msgspec
 
 from faultstream.core.detect.baseline import MEMORY
 from faultstream.core.detect.followers import Followers, Occurrence, Progress
+from faultstream.core.detect.predict_state import Outlook
 from faultstream.core.policy import DetectorsPolicy
 from faultstream.core.tally import FOLDED, Cell, Slot, newer
 
@@ -91,6 +92,7 @@ class Memory(msgspec.Struct, array_like=True):
     progress: Progress = msgspec.field(default_factory=Progress)
     release: str = ""
     released_ms: int = 0
+    outlook: Outlook = msgspec.field(default_factory=Outlook)
 
     def learn(self, slot: Slot, sizes: "Sizes") -> None:
         """Takes a settled slot in, with its cells."""

@@ -1,7 +1,7 @@
 """P11 predicted: the service will probably cross a limit within `horizon_ms`.
 
 A limit is crossed when a burst, high rate, degradation or critical pattern of the service opens.
-Once a minute of event time the chance of that is computed from the outlook (predict_state.py,
+Every `step_ms` of event time the chance of that is computed from the outlook (predict_state.py,
 predict_model.py) and calibrated by what came of earlier ones. Above `probability` an episode
 opens. It closes as come true when a limit is crossed, or as not when its time is over.
 """
@@ -10,7 +10,7 @@ from typing import ClassVar, Final
 
 from faultstream.core.detect.baseline import Baseline
 from faultstream.core.detect.predict_model import features, probability
-from faultstream.core.detect.predict_state import STEP_MS, Outlook
+from faultstream.core.detect.predict_state import Outlook
 from faultstream.core.detect.ring import Finding, Ring
 from faultstream.core.detect.shapes import OfService
 from faultstream.core.policy import DetectorsPolicy
@@ -19,8 +19,8 @@ from faultstream.core.tally import Slot
 
 LIMITS: Final[tuple[PatternKind, ...]] = ("burst", "high_rate", "degradation", "critical")
 """Kinds of pattern that open when a limit is crossed."""
-_LEARN: Final = 12
-"""Steps without a prediction when a service is new."""
+_LEARN: Final = 60
+"""Steps without a prediction when a service is new: the weights were fitted from there on."""
 
 
 class Predicted(OfService):
@@ -33,46 +33,47 @@ class Predicted(OfService):
         super().__init__(enabled=policy.predicted.enabled)
         self._bar = policy.predicted.probability
         self._horizon_ms = policy.predicted.horizon_ms
+        self._step_ms = _step(policy) * policy.slot_ms
 
     def find(self, ring: Ring, at: int, key: str) -> Finding | None:  # noqa: ARG002 (one per service)
-        """Whether the chance as of the last full minute is above the bar."""
+        """Whether the chance as of the last full step is above the bar."""
         outlook = ring.memory.outlook
         if outlook.chance is None or outlook.chance < self._bar:
             return None
-        slot = ring.slots[at]
-        begun_ms = outlook.step * STEP_MS
-        expected_ms = begun_ms + min(self._horizon_ms, int(outlook.steps_to * STEP_MS))
+        number = ring.slots[at].number
+        begun_ms = outlook.step * self._step_ms
+        soon_ms = min(self._horizon_ms, int(min(outlook.steps_to, 1e6) * self._step_ms))
         return Finding(
-            since=slot.number,
+            since=number,
             needed=1,
             confidence=round(outlook.chance, 4),
-            reason=_reason(outlook, self._horizon_ms),
-            baseline=round(outlook.course.slow * 1000 / STEP_MS, 4),
-            expected_ms=max(expected_ms, slot.number * ring.slot_ms + 1),
-            due_ms=begun_ms + self._horizon_ms,
+            reason=self._reason(outlook),
+            baseline=round(outlook.course.slow * 1000 / self._step_ms, 4),
+            expected_ms=max(begun_ms + soon_ms, (number + 1) * ring.slot_ms),
+            due_ms=begun_ms + max(self._horizon_ms, 2 * self._step_ms),
         )
 
-
-def _reason(outlook: Outlook, horizon_ms: int) -> str:
-    said = f"{outlook.chance:.0%} likely to cross a limit within {horizon_ms / 60_000:g} min"
-    rising = outlook.rises.get(outlook.lead)
-    if rising is not None:
-        third = len(rising.counts) // 3
-        steps = [sum(rising.counts[n : n + third]) for n in range(0, 3 * third, third)]
-        said += f": {outlook.lead} came {steps[0]}, {steps[1]}, {steps[2]} times in {third} min each"
-    often = outlook.recent()
-    if often >= 0.5:
-        said += f"; {often:.1f} crossings lately"
-    return said
+    def _reason(self, outlook: Outlook) -> str:
+        minutes = self._horizon_ms / 60_000
+        said = f"{outlook.chance:.0%} likely to cross a limit within {minutes:g} min"
+        rising = outlook.rises.get(outlook.lead)
+        if rising is not None:
+            third = len(rising.counts) // 3
+            counts = [str(sum(rising.counts[n : n + third])) for n in range(0, 3 * third, third)]
+            each = third * self._step_ms / 60_000
+            said += f": {outlook.lead} came {', '.join(counts)} times in {each:g} min each"
+        if outlook.recent() >= 0.5:
+            said += f"; {outlook.recent():.1f} crossings lately"
+        return said
 
 
 class Foresight:
-    """Keeps outlooks up to date, whether or not predictions are told."""
+    """Keeps outlooks up to date."""
 
     def __init__(self, policy: DetectorsPolicy) -> None:
         self.enabled = policy.predicted.enabled
-        self._step = max(1, STEP_MS // policy.slot_ms)
-        self._horizon = max(1, policy.predicted.horizon_ms // STEP_MS)
+        self._step = _step(policy)
+        self._horizon = max(1, policy.predicted.horizon_ms // policy.slot_ms // self._step)
         self._count = policy.burst.count
         self._burst_slots = max(1, policy.burst.window_ms // policy.slot_ms)
 
@@ -95,3 +96,8 @@ class Foresight:
         new = outlook.crossing(crossed=crossed)
         outlook.learn(slot)
         return new
+
+
+def _step(policy: DetectorsPolicy) -> int:
+    """The length of a step in slots."""
+    return max(1, policy.predicted.step_ms // policy.slot_ms)

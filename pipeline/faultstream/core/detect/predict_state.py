@@ -1,4 +1,4 @@
-"""Outlook: what prediction remembers of a service, counted in steps of a minute.
+"""Outlook: what prediction remembers of a service, counted in steps of `step_ms`.
 
 It learns from settled slots in ascending order, so it depends on the events alone. Per service:
 the totals of the last steps, those of the fingerprints that rise, when a limit was last crossed,
@@ -14,8 +14,7 @@ import msgspec
 from faultstream.core.detect.predict_calibrate import Calibration
 from faultstream.core.tally import FOLDED, Slot
 
-STEP_MS: Final = 60_000
-WIDTH: Final = 12
+WIDTH: Final = 18
 GROUPS: Final = 12
 _COUNTED: Final = 48
 _MEMORY: Final = 60

@@ -67,6 +67,7 @@ class Finding(msgspec.Struct, frozen=True):
     from there on completed it; `baseline` what is usual, in events a second. `earlier` events,
     the first at `earlier_ms`, belong to it from before `since`, among them those in `evidence`.
     An episode closes after `quiet_ms` without the condition; 0: after the quiet of the policy.
+    What is predicted is expected at `expected_ms`, and over at `due_ms`.
     """
 
     since: int
@@ -79,6 +80,8 @@ class Finding(msgspec.Struct, frozen=True):
     quiet_ms: int = 0
     edges: tuple[Edge, ...] = ()
     evidence: tuple[Evidence, ...] = ()
+    expected_ms: int = 0
+    due_ms: int = 0
 
 
 class Detector(Protocol):

@@ -20,6 +20,7 @@ from faultstream.core.detect.high_rate import HighRate
 from faultstream.core.detect.lane import Judge
 from faultstream.core.detect.novel import Novel
 from faultstream.core.detect.periodic import Periodic
+from faultstream.core.detect.predict import Predicted
 from faultstream.core.detect.recurring import Recurring
 from faultstream.core.detect.regression import Regression
 from faultstream.core.detect.ring import Detector
@@ -43,6 +44,7 @@ DETECTORS: Final[tuple[type[Detector], ...]] = (
     Regression,
     Periodic,
     Sequence,
+    Predicted,
 )
 """Every detector there is; one file and one line here make a new one."""
 

@@ -57,7 +57,7 @@ class Telling:
 
     def closed(self, state: ServiceState, lane: Lane, episode: Episode, told: Published) -> Pattern:
         """The last revision of an episode."""
-        closed_ms = episode.last_ms + episode.quiet_ms
+        closed_ms = episode.closes_ms
         told.revision = max(told.revision + 1, self._revision(told, closed_ms + self._reach_ms))
         told.rate = 0.0
         pattern = self._pattern(state, lane, episode, told, "closed")
@@ -139,6 +139,10 @@ class Telling:
             reason=episode.reason,
             experiment_id=lane.experiment_id,
         )
+        if episode.due_ms:
+            pattern.expected_at_ms = episode.expected_ms
+            pattern.due_at_ms = episode.due_ms
+            pattern.came_true = bool(episode.true_ms) if phase == "closed" else None
         found = route(self._topology, pattern)
         pattern.suggested_actions = [] if found is None else list(found.strategies)
         return pattern
