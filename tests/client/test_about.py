@@ -189,6 +189,22 @@ def test_context_is_in_every_event_inside(reporter: Reporter) -> None:
     assert (b.operation, c.request_id, c.trace_id) == ("mine", "", "")
 
 
+def test_a_context_decorates_functions(reporter: Reporter) -> None:
+    """Each call has its own; calls within calls end as they should."""
+
+    @context(operation="outer")
+    def outer(depth: int) -> None:
+        with context(component=f"depth {depth}"):
+            if depth:
+                outer(depth - 1)
+            reporter.report("Inside", f"at {chr(97 + depth)}")
+
+    outer(2)
+    reporter.report("Outside")
+    seen = [(event.operation, event.component) for event in waiting(reporter)]
+    assert seen == [("outer", "depth 0"), ("outer", "depth 1"), ("outer", "depth 2"), ("", "")]
+
+
 async def test_tasks_have_contexts_of_their_own(reporter: Reporter) -> None:
     """Requests that run side by side do not mix."""
 

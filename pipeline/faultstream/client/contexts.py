@@ -2,8 +2,9 @@
 
 import contextlib
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextvars import ContextVar
+from types import TracebackType
 from typing import Any, Final, Unpack
 
 from faultstream.client.event import Details
@@ -14,26 +15,40 @@ Source = Callable[[], Details]
 _sources: Final[ContextVar[tuple[Source, ...]]] = ContextVar("faultstream_context", default=())
 
 
-@contextlib.contextmanager
-def context(**details: Unpack[Details]) -> Iterator[None]:
+class within(contextlib.ContextDecorator):  # noqa: N801 - it reads as what it does
+    """`context` with details that are asked for when they are needed."""
+
+    __slots__ = ("_before", "_source")
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._before: tuple[Source, ...] = ()
+
+    def _recreate_cm(self) -> "within":
+        """For each call of a decorated function one of its own."""
+        return within(self._source)
+
+    def __enter__(self) -> None:
+        self._before = _sources.get()
+        _sources.set((*self._before, self._source))
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        # No token: a generator may be left in another context than it was entered in.
+        _sources.set(self._before)
+
+
+def context(**details: Unpack[Details]) -> within:
     """Details of every error that is reported inside, in tasks begun inside too.
 
-    Inner ones win over outer ones, and those given to `report` over both.
+    A context manager, and a decorator of functions. Inner ones win over outer ones, and those given
+    to `report` over both.
     """
-    with within(lambda: details):
-        yield
-
-
-@contextlib.contextmanager
-def within(source: Source) -> Iterator[None]:
-    """`context` with details that are asked for when they are needed."""
-    before = _sources.get()
-    _sources.set((*before, source))
-    try:
-        yield
-    finally:
-        # No token: a generator may be left in another context than it was entered in.
-        _sources.set(before)
+    return within(lambda: details)
 
 
 def current() -> Details:
