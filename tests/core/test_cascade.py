@@ -198,6 +198,25 @@ def test_correlation_is_learned() -> None:
     assert found[0].edges[0].lag_ms == 5_000
 
 
+def test_correlation_whichever_is_noticed_first() -> None:
+    """Which of the two is noticed first changes from time to time; the mean lag tells the order."""
+    seen = Environment(topology({}))
+    seen.tell("other", 0)
+    for number in range(6):
+        at = (60 + number * 15) * MINUTE
+        later = 9_000 if number % 3 else -3_000
+        for service, time_ms in sorted((("a", at), ("b", at + later)), key=lambda one: one[1]):
+            seen.tell(service, time_ms)
+        for service, time_ms in (("a", at), ("b", at + later)):
+            done = {"state": "closed", "revision": 2, "detected_at_ms": T0 + at + 60_000}
+            seen.tell(service, time_ms, **done)
+    found = [one for one in seen.last.values() if one.kind == "correlation"]
+    assert found
+    assert {one.root for one in found} == {"a"}
+    assert found[-1].edges[0].lag_ms == 5_000
+    assert found[-1].count == 6
+
+
 def test_no_correlation_among_those_that_always_rise() -> None:
     """Services that flap by themselves meet by chance; that is no correlation."""
     seen = Environment(topology({}))

@@ -22,8 +22,8 @@ def events_tail(least: int, before: int, length: float) -> float:
     """P(at least `least` events) in a time `length` times as long as one in which `before` came.
 
     A negative binomial law: the rate itself is only known as well as `before` events tell (gamma
-    with `before` + 1, so that none before is no certainty). Counts above 200 are taken for 200,
-    which errs on the side of likely.
+    with `before` + 1, so that none before is no certainty). 1.0 where so many are expected anyway;
+    counts above 200 are taken for 200, which errs on the side of likely.
     """
     least = min(least, _EXACT)
     if least <= 0:
