@@ -9,7 +9,8 @@ import click
 
 from faultstream import wire
 from faultstream.cli import offline
-from faultstream.core.detect import Detect, ServiceState, is_withdrawn
+from faultstream.core.detect import Detect, is_withdrawn
+from faultstream.core.detect.roster import Roster
 from faultstream.core.event import ErrorEvent
 from faultstream.core.grouping import Grouper
 from faultstream.core.ids import derive
@@ -98,7 +99,7 @@ class Run:
         self._policy = topology.detectors
         self._detect = Detect(topology)
         self._group = Grouper(topology).group
-        self._states: dict[tuple[str, str], ServiceState] = {}
+        self._roster = Roster(self._detect, topology.detectors.max_services_per_partition)
         self.late = 0
 
     def patterns(self, events: Iterable[ErrorEvent]) -> Iterator[Pattern]:
@@ -106,10 +107,7 @@ class Run:
         mark = Watermark(self._policy)
         settled = mark.value_ms
         for event in events:
-            key = (event.environment, event.service)
-            state = self._states.get(key)
-            if state is None:
-                state = self._states[key] = self._detect.new(*key)
+            state = self._roster.of(event.environment, event.service)
             time_ms = int(event.time or 0)
             if not self._detect.observe(state, event, self._group(event), event.event_id, time_ms):
                 self.late += event.count
@@ -124,9 +122,8 @@ class Run:
         yield from self._tick(_END)
 
     def _tick(self, watermark_ms: int) -> Iterator[Pattern]:
-        for key in sorted(self._states):
-            state = self._states[key]
+        for name, state in self._roster.every():
             if self._detect.due(state):
                 yield from self._detect.judge(state, watermark_ms)
             if self._detect.idle(state, watermark_ms):
-                del self._states[key]
+                self._roster.drop(name)

@@ -129,8 +129,8 @@ def _cascade(
         Edge(one.source, one.target, one.lag_ms, times(state, one.source, one.target))
         for one in sorted(steps, key=lambda one: (one.lag_ms, one.source, one.target))
     ]
-    ways = {(one.source, one.target) for one in edges}
-    edges += [one for one in known.edges if (one.source, one.target) not in ways] if known else []
+    explained = {one.target for one in edges}
+    edges += [one for one in known.edges if one.target not in explained] if known else []
     root = root_of(members, edges)
     rising_now = {one.service: one for one in members}
     first = rising_now.get(root)

@@ -55,9 +55,9 @@ class View:
         self._learned: dict[str, list[str]] = {}
         for name, link in state.links.items():
             if link.count >= topology.detectors.correlation.count:
-                source, _, target = name.partition(">")
-                if source in self.of:
-                    self._learned.setdefault(target, []).append(source)
+                first, _, second = name.partition(">")
+                self._learned.setdefault(first, []).append(second)
+                self._learned.setdefault(second, []).append(first)
         self._depth = {name: layer.depth for name, layer in topology.layers.items()}
         self._at: dict[int, list[Rise]] = {}
         for one in self.rises:
@@ -125,7 +125,9 @@ class View:
 
     def _by_learning(self, target: Rise) -> list[Step]:
         for name in self._learned.get(target.service, ()):
-            one = self.of[name]
+            one = self.of.get(name)
+            if one is None:
+                continue
             if 0 <= target.onset_ms - one.onset_ms <= self.policy.window_ms and joined(
                 self.topology, self.state, name, target.service
             ):
