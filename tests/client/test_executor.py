@@ -169,6 +169,28 @@ def test_refused_commands_are_answered_where_an_answer_is_due(near: Place) -> No
     assert done == [expected[-1][0].command_id]
 
 
+def test_nothing_is_done_again_in_the_place_of_undone(near: Place) -> None:
+    """What takes back a built-in strategy goes only to handlers that say that they can."""
+    seen: list[str] = []
+    executor = near.executor()
+    for strategy, undoes in (("retry", False), ("fallback", True), ("fill", False)):
+
+        @executor.handles(strategy, undoes=undoes)
+        def handle(order: RecoveryCommand) -> None:
+            seen.append(order.strategy)
+
+    orders = [
+        command(name, command_id=f"u-{name}", rollback_of="c-0")
+        for name in ("retry", "fallback", "fill")
+    ]
+    with executor:
+        near.publish(*map(signed, orders))
+        answers = near.answers(3)
+    assert sorted(seen) == ["fallback", "fill"]
+    assert answers["u-retry", "orders-1"] == "not_attempted"
+    assert answers["u-fallback", "orders-1"] == answers["u-fill", "orders-1"] == "success"
+
+
 def test_exactly_one_instance_carries_it_out(place: Place) -> None:
     """Of three instances one carries an exactly-one command out, however often it is published."""
     done: list[str] = []

@@ -126,12 +126,16 @@ class Executor:
         self._shift: Shift | None = None
         self._thread: threading.Thread | None = None
 
-    def handles(self, strategy: str, *, delivery: Delivery | None = None) -> Callable[[H], H]:
+    def handles(
+        self, strategy: str, *, delivery: Delivery | None = None, undoes: bool = False
+    ) -> Callable[[H], H]:
         """Decorate the handler of a strategy: `(command) -> Outcome | None`, sync or async.
 
         None means success, raising means failed. `delivery` exactly_one: of all executors of the
         service that handle it, one carries a command out; broadcast: each. The default is
-        exactly_one for resource_scale and service_restart, else broadcast.
+        exactly_one for resource_scale and service_restart, else broadcast. `undoes`: a command with
+        `rollback_of` is taken back by the handler; without it such a command for a built-in
+        strategy is not attempted, so that nothing is done twice in the place of undone.
 
         Raises:
             ValueError: the strategy has a handler, or the executor runs already.
@@ -143,7 +147,7 @@ class Executor:
             if self._shift is not None:
                 raise ValueError("register handlers before the executor is started")
             chosen = delivery or ("exactly_one" if strategy in EXACTLY_ONE else "broadcast")
-            self._handlers[strategy] = Registered(handler, chosen)
+            self._handlers[strategy] = Registered(handler, chosen, undoes)
             return handler
 
         return register

@@ -27,10 +27,11 @@ Handler = (
 
 
 class Registered(NamedTuple):
-    """A handler, and who carries its commands out."""
+    """A handler, who carries its commands out, and whether it knows `rollback_of`."""
 
     handler: Handler
     delivery: Delivery
+    undoes: bool = False
 
 
 async def call(handler: Handler, command: RecoveryCommand, timeout_s: float) -> Outcome:

@@ -311,7 +311,7 @@ class Injector:
             text = f"{injection.target} for {injection.duration_s:g} s"
             return Outcome("success", text, {"duration_s": injection.duration_s})
 
-        executor.handles(STRATEGY)(handle)
+        executor.handles(STRATEGY, undoes=True)(handle)
 
     def _ordered(self, command: RecoveryCommand, now_ms: int) -> Injection:
         given = command.parameters

@@ -15,6 +15,7 @@ from faultstream.client.setting import Counts, Setting
 from faultstream.client.teller import Teller
 from faultstream.core import ids
 from faultstream.core.records import RecoveryCommand
+from faultstream.core.strategy import STRATEGIES
 
 if TYPE_CHECKING:
     from aiokafka import ConsumerRecord
@@ -208,6 +209,9 @@ class Shift:
             return Verdict(command, "unsupported", "not_attempted", text)
         if _for_one(command) != (registered.delivery == "exactly_one"):
             text = f"{command.strategy} is carried out as {registered.delivery} here"
+            return Verdict(command, "unsupported", "not_attempted", text)
+        if command.rollback_of and not registered.undoes and command.strategy in STRATEGIES:
+            text = f"the handler of {command.strategy} takes nothing back"
             return Verdict(command, "unsupported", "not_attempted", text)
         if command.dry_run:
             text = f"dry run: would have carried out {command.strategy}"

@@ -71,7 +71,7 @@ def steer(
         if given is not None:
             primitives = list(given) if isinstance(given, Sequence) else [given]
             after = _fleet(executor) if strategy == "circuit_break" else None
-            executor.handles(strategy)(_handler(executor, primitives, change, after))
+            executor.handles(strategy, undoes=True)(_handler(executor, primitives, change, after))
     if cache is not None:
         executor.handles("cache_clear")(_clearer(cache))
     if executor not in _telling:
