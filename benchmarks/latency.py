@@ -44,7 +44,7 @@ from faultstream.transport.embedded import EmbeddedBroker
 
 KEY = "a key for the benchmark only"
 SETTLE_S, CALM_S = 20.0, 60.0
-RECOVERED = 5
+RECOVERED = 3
 """Services with an executor, whose whole recovery is measured."""
 
 
