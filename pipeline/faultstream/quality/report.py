@@ -10,6 +10,7 @@ from faultstream.quality import (
     grouping,
     incidents,
     patterns,
+    prediction,
     series,
 )
 from faultstream.quality.data import Absent
@@ -19,6 +20,7 @@ SECTIONS: Final[dict[str, Measure]] = {
     "classification": classification.measure,
     "grouping": grouping.measure,
     "patterns": patterns.measure,
+    "prediction": prediction.measure,
     "cascades": cascades.measure,
     "incidents": incidents.measure,
     "series": series.measure,
