@@ -9,9 +9,7 @@ from faultstream.core.records import Outcome, RecoveryResult
 from faultstream.core.turn import Turn, lead, situation, stands_for
 from faultstream.core.workflow import to_undo
 
-_LEARNT: Final = frozenset(
-    {"cured", "recurring", "worse", "failed", "partial", "expired", "refused"}
-)
+_LEARNT: Final = frozenset({"cured", "recurring", "worse", "failed", "partial", "expired"})
 
 
 def issue(turn: Turn, case: Case) -> None:
