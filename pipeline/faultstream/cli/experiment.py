@@ -30,7 +30,11 @@ class NobodyInjectedError(click.ClickException):
 
 @click.group("experiment")
 def command() -> None:
-    """Break something on purpose, see whether it is found and cured, and grade that."""
+    """Break something on purpose, see whether it is found and cured, and grade that.
+
+    \b
+    Example:  faultstream experiment run payments.yaml --json report.json
+    """
 
 
 @command.command("run")
