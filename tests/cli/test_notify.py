@@ -22,8 +22,7 @@ def published(monkeypatch: pytest.MonkeyPatch) -> list[Control]:
     async def publish(brokers: str, topology: Topology, record: Control) -> None:
         made.append(record)
 
-    for name in ("silence", "ack"):
-        monkeypatch.setattr(f"faultstream.cli.{name}.publish", publish)
+    monkeypatch.setattr("faultstream.cli.steering.publish", publish)
     return made
 
 
@@ -85,3 +84,23 @@ def test_ack_and_undo(published: list[Control]) -> None:
         ("acknowledge", False),
     ]
     assert published[0].parameters == {"incident_id": "i-1"}
+
+
+def test_who_is_on_call(tmp_path: Path) -> None:
+    """By the clock of the schedule, with the channels that reach them; a time that is none is 2."""
+    text = Path("topology.yaml").read_text()
+    schedule = (
+        '{location: Asia/Tokyo, rotations: [{people: [ann, bob], start: "2026-01-05T09:00"}]}'
+    )
+    people = "  people: {ann: [log], bob: [log]}\n"
+    file = tmp_path / "topology.yaml"
+    file.write_text(
+        text.replace(
+            "notification:\n", f"notification:\n{people}  schedules: {{shop: {schedule}}}\n"
+        )
+    )
+    arguments = ["notify", "on-call", "--topology", str(file), "--at"]
+    done = CliRunner().invoke(main, [*arguments, "2026-01-12T08:59"])
+    assert (done.exit_code, done.output) == (0, "shop: ann (log)\n")
+    assert CliRunner().invoke(main, [*arguments, "2026-01-12T09:00"]).output == "shop: bob (log)\n"
+    assert CliRunner().invoke(main, [*arguments, "tomorrow"]).exit_code == 2
