@@ -3,7 +3,7 @@
 A model's probabilities fall into bins; each bin counts how often it came true. What a bin says is
 its own mean prediction, believed like PRIOR outcomes, and what was seen. The bins are made
 monotone (pool adjacent violators), and what lies between their means is interpolated. Outcomes of
-a minute apart are hardly independent, so each counts WEIGHT only; old ones fade.
+a step apart mostly share one crossing, so each counts WEIGHT only; old ones fade.
 """
 
 from bisect import bisect_right
@@ -13,8 +13,8 @@ import msgspec
 
 EDGES: Final = (0.01, 0.03, 0.08, 0.2, 0.4, 0.6, 0.8)
 PRIOR: Final = 8.0
-WEIGHT: Final = 0.1
-_MOST: Final = 60.0
+WEIGHT: Final = 0.03
+_MOST: Final = 40.0
 
 
 class Bin(msgspec.Struct, array_like=True):
