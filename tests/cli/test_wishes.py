@@ -1,48 +1,19 @@
 """`faultstream approve`, `cancel`, `resolve` and `recover` against respond on a real broker."""
 
 import asyncio
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
-from click.testing import CliRunner, Result
 
 from faultstream import wire
-from faultstream.cli import main
-from faultstream.config.topology import load
 from faultstream.core.policy import Topology
 from faultstream.core.records import Control, Incident, Pattern
 from faultstream.ops import clock
 from faultstream.transport import topics
 from faultstream.transport.identity import LOG_ID_KEY
 from faultstream.transport.scan import scan
+from tests.cli.conftest import Call
 from tests.cli.responder import Responder
-from tests.conftest import prefixed
-
-Call = Callable[..., Result]
-
-
-@pytest.fixture
-def topology(prefix: str) -> Topology:
-    return prefixed(load(None), prefix)
-
-
-@pytest.fixture
-def call(embedded_broker: str, topology: Topology, tmp_path: Path) -> Call:
-    """Calls a command with this test's topics on the embedded broker."""
-    given = yaml.safe_load(Path("topology.yaml").read_text())
-    for role, policy in topology.topics.items():
-        given["topics"][role]["name"] = policy.name
-    file = tmp_path / "topology.yaml"
-    file.write_text(yaml.safe_dump(given))
-
-    def run(*arguments: str) -> Result:
-        place = ["--brokers", embedded_broker, "--topology", str(file)]
-        return CliRunner().invoke(main, [*arguments, *place])
-
-    return run
 
 
 def pattern(service: str, layer: str, **more: Any) -> Pattern:

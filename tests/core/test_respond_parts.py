@@ -6,42 +6,14 @@ import pytest
 
 from faultstream.core.correlate import correlate, dependencies
 from faultstream.core.decide import layer_of, route
-from faultstream.core.records import Control, Incident, Pattern, RecoveryCommand
+from faultstream.core.records import Control, Incident, RecoveryCommand
 from faultstream.core.respond import EnvironmentState, Respond, Tick
 from faultstream.core.strategy import STRATEGIES, check, complete
 from tests.core import making
 from tests.core.making import T0
+from tests.core.responding import pattern, topology
 
-TOPOLOGY = making.topology(
-    services={
-        "gateway": {"layer": "api", "depends_on": ["orders"]},
-        "orders": {"layer": "service", "depends_on": ["ledger"]},
-        "ledger": {"layer": "core"},
-    }
-)
-
-
-def pattern(number: int = 1, **changes: Any) -> Pattern:
-    """An open pattern of orders."""
-    fields: dict[str, Any] = {
-        "pattern_id": f"p{number}",
-        "revision": 1,
-        "kind": "recurring",
-        "state": "open",
-        "environment": "production",
-        "service": "orders",
-        "layer": "service",
-        "fingerprint": "f",
-        "error_type": "ConnectionError",
-        "category": "network",
-        "transient": True,
-        "first_at_ms": T0,
-        "last_at_ms": T0,
-        "detected_at_ms": T0,
-        "count": 3,
-        "rate": 1.0,
-    }
-    return Pattern(**{**fields, **changes})
+TOPOLOGY = topology()
 
 
 @pytest.mark.parametrize("name", STRATEGIES)
