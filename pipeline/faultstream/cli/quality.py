@@ -124,6 +124,8 @@ def _print(found: Iterable[tuple[str, Section]]) -> None:
         console.print(Text(section.says))
         for table in section.tables:
             if table.rows:
+                if table.title:  # a title of the grid's own would be folded to its width
+                    console.print(Text(f"\n{table.title}"))
                 console.print(_grid(table))
         for note in section.notes:
             console.print(Text(note))
@@ -131,14 +133,7 @@ def _print(found: Iterable[tuple[str, Section]]) -> None:
 
 
 def _grid(table: Table) -> Grid:
-    grid = Grid(
-        title=table.title or None,
-        title_justify="left",
-        title_style="",
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
-        padding=(0, 1, 0, 0),
-    )
+    grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for index, name in enumerate(table.columns):
         words = index < table.texts
         grid.add_column(
