@@ -8,7 +8,7 @@ from faultstream.config.rules import Rule
 from faultstream.config.shape import did_you_mean
 from faultstream.config.source import Source
 from faultstream.core.policy import RoutePolicy, Topology
-from faultstream.core.strategy import STRATEGIES
+from faultstream.core.strategy import BY_HAND, STRATEGIES
 
 
 def hints(source: Source, topology: Topology) -> list[Problem]:
@@ -35,8 +35,20 @@ def unused_strategies(source: Source, topology: Topology) -> Iterator[Problem]:
     used = {name for route in topology.routes for name in route.strategies}
     used |= {name for layer in topology.layers.values() for name in layer.strategies}
     for name in topology.strategies:
-        if name not in used:
+        if name not in used and name not in BY_HAND and topology.strategies[name].enabled:
             yield source.problem(f"strategies.{name}", "no route and no layer names it")
+
+
+def never_chosen(source: Source, topology: Topology) -> Iterator[Problem]:
+    """A route passes over what is switched off, and what only a person may ask for."""
+    for index, route in enumerate(topology.routes):
+        for place, name in enumerate(route.strategies):
+            path = f"routes[{index}].strategies[{place}]"
+            if name in BY_HAND:
+                mend = "Only experiments and people inject faults; take it out."
+                yield source.problem(path, "no route chooses it", value=name, mend=mend)
+            elif name in topology.strategies and not topology.strategies[name].enabled:
+                yield source.problem(path, "is switched off", value=name)
 
 
 def strategies_of_their_own(source: Source, topology: Topology) -> Iterator[Problem]:
@@ -64,6 +76,7 @@ def room_for_dead_letters(source: Source, topology: Topology) -> Iterator[Proble
 HINTS: Final[tuple[Rule, ...]] = (
     last_route,
     unused_strategies,
+    never_chosen,
     strategies_of_their_own,
     room_for_dead_letters,
 )

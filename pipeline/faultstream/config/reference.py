@@ -91,11 +91,19 @@ def _struct(hint: Any, name: str) -> tuple[type[msgspec.Struct], str] | None:
 
 
 def _notes(kind: type[msgspec.Struct]) -> dict[str, str]:
-    """The texts behind a struct's fields in its source."""
+    """The texts behind a struct's fields in its source, and in those of its bases there."""
+    notes: dict[str, str] = {}
+    for one in kind.__mro__:
+        if one.__module__ == kind.__module__:
+            notes = {**_notes_of(one), **notes}
+    return notes
+
+
+def _notes_of(kind: type) -> dict[str, str]:
     tree = ast.parse(inspect.getsource(kind))
     (declared,) = tree.body
     assert isinstance(declared, ast.ClassDef)  # noqa: S101  (what getsource of a class gives)
-    notes = {}
+    notes: dict[str, str] = {}
     for field, text in zip(declared.body, declared.body[1:], strict=False):
         if (
             isinstance(field, ast.AnnAssign)
@@ -125,7 +133,7 @@ def _default(field: msgspec.structs.FieldInfo) -> str:
     if field.required:
         return ""
     value = field.default_factory() if field.default is msgspec.NODEFAULT else field.default
-    if value is None:
+    if value is None or value is msgspec.UNSET:
         return "none"
     if isinstance(value, bool):
         return "`true`" if value else "`false`"

@@ -7,7 +7,7 @@ from faultstream.config.errors import Problem, shown
 from faultstream.config.shape import misfits, unknown
 from faultstream.config.source import Source
 from faultstream.core.policy import Topology
-from faultstream.core.strategy import STRATEGIES, check
+from faultstream.core.strategy import BY_HAND, SCOPES, STRATEGIES, check, scopable
 from faultstream.core.workflow import flaws
 
 Rule = Callable[[Source, Topology], Iterator[Problem]]
@@ -54,4 +54,44 @@ def known_undo(source: Source, topology: Topology) -> Iterator[Problem]:
             yield source.problem(path, problem, value=shown(strategy.undo))
 
 
-STRATEGY_RULES: Final[tuple[Rule, ...]] = (workflows, workflow_parameters, known_undo)
+def scopes(source: Source, topology: Topology) -> Iterator[Problem]:
+    """Only what clients can limit has a scope, and only one thing says what it is."""
+    for name, strategy in topology.strategies.items():
+        path = f"strategies.{name}.scope"
+        if strategy.scope == "service":
+            continue
+        if strategy.steps:
+            mend = "Its steps have the scopes of their strategies."
+            yield source.problem(path, "a workflow has no scope", mend=mend)
+        elif not scopable(name):
+            known = ", ".join(one for one in STRATEGIES if scopable(one))
+            mend = f"These can be limited: {known}."
+            yield source.problem(path, "is always for the whole service", mend=mend)
+        for scope in SCOPES:
+            if scope in strategy.parameters and not strategy.steps and scopable(name):
+                yield source.problem(
+                    f"strategies.{name}.parameters.{scope}",
+                    f"scope: {strategy.scope} takes it from the errors",
+                    mend="Give one of the two.",
+                )
+
+
+def injection(source: Source, topology: Topology) -> Iterator[Problem]:
+    """What breaks things on purpose is dangerous, and no part of recovery."""
+    for name, strategy in topology.strategies.items():
+        if name in BY_HAND and strategy.danger != "high":
+            path = f"strategies.{name}.danger"
+            yield source.problem(path, "it breaks things", bound="high", value=strategy.danger)
+        for index, step in enumerate(strategy.steps):
+            if step.strategy in BY_HAND:
+                path = f"strategies.{name}.steps[{index}].strategy"
+                yield source.problem(path, "only by hand, never a step", value=shown(step.strategy))
+
+
+STRATEGY_RULES: Final[tuple[Rule, ...]] = (
+    workflows,
+    workflow_parameters,
+    known_undo,
+    scopes,
+    injection,
+)

@@ -14,10 +14,10 @@ from faultstream.core.guards import (
     paused,
 )
 from faultstream.core.ids import derive
-from faultstream.core.incident import Case, Run, Step, Try
+from faultstream.core.incident import Case, Run, Step, Try, patterns_of
 from faultstream.core.policy import StrategyPolicy
 from faultstream.core.records import RecoveryCommand, Target
-from faultstream.core.strategy import complete
+from faultstream.core.strategy import BY_HAND, complete, limited
 from faultstream.core.turn import Turn
 from faultstream.core.workflow import ready
 
@@ -73,6 +73,8 @@ def _command(turn: Turn, situation: Situation, run: Run, place: int, step: Step)
     case, pattern = situation.case, situation.pattern
     policy = topology.strategies.get(step.strategy, _GONE)
     incident = case.incident
+    part = limited(step.strategy, step.parameters, _part(turn, case, policy))
+    why = run.why + "".join(f"; only for the {scope} {name}" for scope, name in part.items())
     parts = (incident.incident_id, run.number, step.strategy, case.service)
     command = RecoveryCommand(
         command_id=derive("command", *parts, *([step.id] if step.id else [])),
@@ -80,16 +82,16 @@ def _command(turn: Turn, situation: Situation, run: Run, place: int, step: Step)
         attempt=run.number,
         step=place,
         strategy=step.strategy,
-        parameters=step.parameters,
+        parameters={**step.parameters, **part},
         target=_target(case, policy),
         delivery=policy.delivery,
-        reason=f"{pattern.kind} {pattern.error_type or 'errors'}: {pattern.reason}; {run.why}",
+        reason=f"{pattern.kind} {pattern.error_type or 'errors'}: {pattern.reason}; {why}",
         priority=priority(case, policy.priority),
         issued_at_ms=now,
         expires_at_ms=now + topology.guards.command_ttl_ms,
         dry_run=run.dry_run,
         approved_by=run.approved_by,
-        experiment_id=incident.experiment_id,
+        experiment_id=incident.experiment_id or _experiment(step.strategy, parts),
         workflow=run.strategy if step.id else "",
         step_id=step.id,
         timeout_ms=step.deadline_ms,
@@ -101,6 +103,25 @@ def _command(turn: Turn, situation: Situation, run: Run, place: int, step: Step)
         key = f"{name}@{case.service}"
         until = now + whole.cooldown_ms
         turn.state.cooldowns[key] = max(until, turn.state.cooldowns.get(key, 0))
+
+
+def _experiment(strategy: str, parts: tuple[str | int, ...]) -> str:
+    """What is injected by hand is an experiment too, so that its errors are kept apart."""
+    return derive("experiment", *parts) if strategy in BY_HAND else ""
+
+
+def _part(turn: Turn, case: Case, policy: StrategyPolicy) -> dict[str, str]:
+    """The part of the service that every pattern of the incident there names, if its strategy
+    wants one. Patterns of several parts have nothing in common but the service."""
+    if policy.scope == "service":
+        return {}
+    patterns = patterns_of(turn.state, case, case.service)
+    names = {
+        one.operation if policy.scope == "operation" else one.dependency
+        for one in patterns
+        if one.kind not in {"predicted", "cascade", "correlation"}
+    }
+    return {policy.scope: names.pop()} if len(names) == 1 else {}
 
 
 def _send(

@@ -5,7 +5,7 @@ on the events alone, never on their order of arrival. Before that, the same fold
 may still change gives the speculative episode that is published at once.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from copy import copy
 from typing import Final
 
@@ -18,6 +18,7 @@ from faultstream.core.tally import Cell, Evidence, Slot, graver
 
 EVIDENCE: Final = 10
 _FACES: Final = 64
+_PARTS: Final = 16
 
 
 class Face(msgspec.Struct, array_like=True):
@@ -55,6 +56,9 @@ class Episode(msgspec.Struct, array_like=True, kw_only=True):
     expected_ms: int = 0
     due_ms: int = 0
     true_ms: int = 0
+    operations: dict[str, int] = {}
+    """Events of each, the first 16; '' are those that name none or cannot be told apart."""
+    dependencies: dict[str, int] = {}
 
     @property
     def closes_ms(self) -> int:
@@ -87,6 +91,8 @@ class Episode(msgspec.Struct, array_like=True, kw_only=True):
         self.last_ms = max(self.last_ms, cell.last_ms)
         if cell.layer and (not self.layer or cell.layer < self.layer):
             self.layer = cell.layer
+        _add(self.operations, cell.operation or "", cell.count)
+        _add(self.dependencies, cell.dependency or "", cell.count)
         if len(self.evidence) < EVIDENCE or cell.first_ms <= self.evidence[-1][0]:
             self.evidence = sorted(self.evidence + cell.evidence)[:EVIDENCE]
 
@@ -109,7 +115,21 @@ class Episode(msgspec.Struct, array_like=True, kw_only=True):
         twin = copy(self)
         twin.evidence = list(self.evidence)
         twin.faces = dict(self.faces)
+        twin.operations = dict(self.operations)
+        twin.dependencies = dict(self.dependencies)
         return twin
+
+
+def _add(counts: dict[str, int], name: str, count: int) -> None:
+    if name not in counts and len(counts) >= _PARTS:
+        name = ""
+    counts[name] = counts.get(name, 0) + count
+
+
+def sole(counts: Mapping[str, int]) -> str:
+    """The name that nine of ten events have, '' when there is none."""
+    name = max(counts, key=counts.__getitem__, default="")
+    return name if 10 * counts.get(name, 0) >= 9 * sum(counts.values()) else ""
 
 
 def begin(
@@ -148,6 +168,8 @@ def begin(
         group=cell.group,
         evidence=[],
         faces={},
+        operations={},
+        dependencies={},
         quiet_ms=max(finding.quiet_ms, quiet_ms),
         expected_ms=finding.expected_ms,
         due_ms=finding.due_ms,

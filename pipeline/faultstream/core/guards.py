@@ -13,6 +13,7 @@ import msgspec
 from faultstream.core.incident import MAX_TRIES, Case, EnvironmentState
 from faultstream.core.policy import Danger, StrategyPolicy, Topology
 from faultstream.core.records import Control, Pattern
+from faultstream.core.strategy import BY_HAND
 
 ASK_AGAIN_MS: Final = 1_000
 DANGERS: Final[tuple[Danger, ...]] = ("low", "medium", "high")
@@ -168,6 +169,19 @@ def prevention(situation: Situation, name: str, policy: StrategyPolicy) -> Refus
     return Refusal(f"danger {danger}, prevention may have {most}")
 
 
+def switched_on(situation: Situation, name: str, policy: StrategyPolicy) -> Refusal | None:  # noqa: ARG001
+    """What the topology switches off is never commanded, nor is a workflow that needs it."""
+    steps = (situation.topology.strategies.get(step.strategy) for step in policy.steps)
+    if all(one.enabled for one in (policy, *steps) if one is not None):
+        return None
+    return Refusal("switched off in the topology")
+
+
+def by_hand(situation: Situation, name: str, policy: StrategyPolicy) -> Refusal | None:  # noqa: ARG001
+    """Some strategies only a person may name."""
+    return Refusal("only by hand") if name in BY_HAND else None
+
+
 def cooldown(situation: Situation, name: str, policy: StrategyPolicy) -> Refusal | None:
     """The same strategy is not repeated on a target before its cool-down has passed; of a
     workflow, nor are its steps."""
@@ -197,6 +211,8 @@ def healthy(situation: Situation, name: str, policy: StrategyPolicy) -> Refusal 
 
 TARGET_GUARDS: Final[tuple[Guard, ...]] = (paused, fresh, storm, attempts)
 STRATEGY_GUARDS: Final[tuple[StrategyGuard, ...]] = (
+    switched_on,
+    by_hand,
     untried,
     applicable,
     prevention,
@@ -206,6 +222,6 @@ STRATEGY_GUARDS: Final[tuple[StrategyGuard, ...]] = (
 )
 STEP_TARGET_GUARDS: Final[tuple[Guard, ...]] = (paused, storm, attempts)
 """What every later step of a workflow is held to as well, together with the next ones."""
-STEP_GUARDS: Final[tuple[StrategyGuard, ...]] = (prevention, cooldown, healthy)
-CHOSEN: Final = frozenset({untried, applicable})
+STEP_GUARDS: Final[tuple[StrategyGuard, ...]] = (switched_on, prevention, cooldown, healthy)
+CHOSEN: Final = frozenset({by_hand, untried, applicable})
 """Not asked when a person named the strategy."""

@@ -105,6 +105,8 @@ class StrategyPolicy(_Policy, frozen=True, kw_only=True):
     reverse.
     """
 
+    enabled: bool = True
+    """false: it is never commanded, whoever asks."""
     parameters: dict[str, Any] = {}
     prior: Ratio = 0.5
     delivery: Delivery = "broadcast"
@@ -125,6 +127,9 @@ class StrategyPolicy(_Policy, frozen=True, kw_only=True):
     """With signs of life a command may take this long in all."""
     cooldown_ms: Millis = 30_000
     priority: Priority = "medium"
+    scope: Literal["service", "operation", "dependency"] = "service"
+    """What a command is for: the whole service, or only the operation or dependency of the errors,
+    where they all name the same one."""
     steps: tuple[StepPolicy, ...] = ()
 
 

@@ -121,6 +121,10 @@ class Pattern(Record, kw_only=True):
     when at the latest, and, once closed, whether it was."""
     due_at_ms: int | None = None
     came_true: bool | None = None
+    operation: str = ""
+    """Of nearly all of its events (nine of ten), '' when they name several or none; `dependency` is
+    that of their tag `dependency`."""
+    dependency: str = ""
 
 
 class Attempt(msgspec.Struct, kw_only=True, omit_defaults=True):

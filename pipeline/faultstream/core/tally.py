@@ -19,6 +19,8 @@ from faultstream.core.severity import RANK
 _DIGITS: Final = re.compile(r"[0-9]{1,18}|[^0-9]+")
 EVIDENCE_PER_CELL: Final = 5
 FOLDED: Final = "__other__"
+DEPENDENCY_TAG: Final = "dependency"
+"""The tag of an event that names what it was about to use."""
 
 Evidence = tuple[int, str, int, str, str]
 """(event time, event id, count, trace id, id of the event that caused it); ids may be ''."""
@@ -35,6 +37,9 @@ class Cell(msgspec.Struct, gc=False, array_like=True):
     evidence: list[Evidence]
     release: str = ""
     """The newest that events came from."""
+    operation: str | None = ""
+    """None: several, as for `dependency`."""
+    dependency: str | None = ""
 
     def add(self, event: ErrorEvent, time_ms: int, group: Group, event_id: str) -> None:
         """Counts one event (or as many as it stands for) at `time_ms`."""
@@ -48,6 +53,10 @@ class Cell(msgspec.Struct, gc=False, array_like=True):
             self.group = graver(self.group, group)
         if layer != self.layer and layer and (not self.layer or layer < self.layer):
             self.layer = layer
+        if event.operation != self.operation:
+            self.operation = None
+        if event.tags.get(DEPENDENCY_TAG, "") != self.dependency:
+            self.dependency = None
         evidence = self.evidence
         if len(evidence) < EVIDENCE_PER_CELL or time_ms <= evidence[-1][0]:
             evidence.append((time_ms, event_id, count, event.trace_id, event.parent_event_id))

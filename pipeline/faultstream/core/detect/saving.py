@@ -32,6 +32,8 @@ class _SavedCell(msgspec.Struct, array_like=True):
     layer: str
     evidence: list[Evidence]
     release: str = ""
+    operation: str | None = ""
+    dependency: str | None = ""
 
 
 class _SavedSlot(msgspec.Struct, array_like=True):
@@ -101,6 +103,8 @@ def save(state: ServiceState) -> bytes:
                 cell.layer,
                 cell.evidence,
                 cell.release,
+                cell.operation,
+                cell.dependency,
             )
             for key, cell in one.cells.items()
         ]
@@ -158,7 +162,15 @@ def load(raw: bytes, policy: BurstPolicy) -> ServiceState:
         for c in one.cells:
             group = saved.groups[c.group]
             made.cells[c.key] = Cell(
-                c.count, c.first_ms, c.last_ms, group, c.layer, c.evidence, c.release
+                c.count,
+                c.first_ms,
+                c.last_ms,
+                group,
+                c.layer,
+                c.evidence,
+                c.release,
+                c.operation,
+                c.dependency,
             )
         return made
 

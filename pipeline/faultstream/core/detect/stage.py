@@ -31,7 +31,7 @@ from faultstream.core.event import ErrorEvent
 from faultstream.core.group import Group
 from faultstream.core.policy import Topology
 from faultstream.core.records import Pattern
-from faultstream.core.tally import Cell, Slot, folded, newer
+from faultstream.core.tally import DEPENDENCY_TAG, Cell, Slot, folded, newer
 
 DETECTORS: Final[tuple[type[Detector], ...]] = (
     Critical,
@@ -106,7 +106,17 @@ class Detect:
             cell = slot.cells.get(key)
         if cell is None:
             evidence = [(time, event_id, count, event.trace_id, event.parent_event_id)]
-            slot.cells[key] = Cell(count, time, time, group, event.layer, evidence, event.release)
+            slot.cells[key] = Cell(
+                count,
+                time,
+                time,
+                group,
+                event.layer,
+                evidence,
+                event.release,
+                event.operation,
+                event.tags.get(DEPENDENCY_TAG, ""),
+            )
         else:
             cell.add(event, time, group, event_id)
             if event.release != cell.release:

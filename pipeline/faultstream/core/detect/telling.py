@@ -7,7 +7,7 @@ any before it.
 
 from faultstream.core.decide import route
 from faultstream.core.detect.state import Lane, Published, ServiceState
-from faultstream.core.episode import Episode
+from faultstream.core.episode import Episode, sole
 from faultstream.core.ids import derive
 from faultstream.core.policy import Topology
 from faultstream.core.records import Affected, Pattern, PatternKind, PatternState
@@ -138,6 +138,8 @@ class Telling:
             parents=sorted({one[4] for one in episode.evidence if one[4]}),
             reason=episode.reason,
             experiment_id=lane.experiment_id,
+            operation=sole(episode.operations),
+            dependency=sole(episode.dependencies),
         )
         if episode.due_ms:
             pattern.expected_at_ms = episode.expected_ms

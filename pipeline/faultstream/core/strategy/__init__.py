@@ -29,8 +29,32 @@ STRATEGIES: Final[dict[str, type[msgspec.Struct]]] = {
     "fallback_response": p.FallbackResponse,
     "fallback_service": p.FallbackService,
     "rollback": p.Rollback,
+    "inject": p.Inject,
 }
 """Parameters by strategy; one struct and one line here make a new built-in one."""
+
+BY_HAND: Final = frozenset({"inject"})
+"""What only a person may ask for: no route chooses it, and no workflow has it as a step."""
+
+
+SCOPES: Final = ("operation", "dependency")
+"""Parameters that limit a command to a part of a service."""
+
+
+def limited(name: str, parameters: Mapping[str, Any], found: Mapping[str, str]) -> dict[str, str]:
+    """What of `found` (scope to name, '' for unknown) narrows a command of the strategy `name`.
+
+    Nothing where its `parameters` name a part already: what a person wrote stands.
+    """
+    if any(parameters.get(scope) for scope in SCOPES) or not scopable(name):
+        return {}
+    return {scope: found[scope] for scope in SCOPES if found.get(scope)}
+
+
+def scopable(name: str) -> bool:
+    """Whether the strategy can be limited to a part of a service; one that is not built in may."""
+    kind = STRATEGIES.get(name)
+    return kind is None or issubclass(kind, p.Steered)
 
 
 def check(name: str, parameters: Mapping[str, Any]) -> list[str]:

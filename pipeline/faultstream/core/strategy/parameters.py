@@ -3,12 +3,15 @@
 from typing import Annotated, Literal
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 Length = Annotated[int, Meta(ge=1, le=86_400_000)]
 Wait = Annotated[int, Meta(ge=0, le=86_400_000)]
 Size = Annotated[int, Meta(ge=1, le=1_000_000)]
 Word = Annotated[str, Meta(min_length=1, max_length=500)]
+Target = Annotated[str, Meta(min_length=1, max_length=200)]
+Hold = Annotated[int, Meta(ge=1, le=3_600_000)]
+Ratio = Annotated[float, Meta(ge=0.0, le=1.0)]
 QueueLevel = Literal["low", "normal", "high", "critical"]
 
 
@@ -16,7 +19,17 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     """Frozen, and strict about what it does not know."""
 
 
-class Retry(Parameters, frozen=True, kw_only=True):
+class Steered(Parameters, frozen=True, kw_only=True):
+    """Parameters of what clients do with primitives (retry, breaker ...). What is given limits the
+    command to some of them; all of the service when neither is."""
+
+    operation: Target | UnsetType = UNSET
+    """Only primitives of this name."""
+    dependency: Target | UnsetType = UNSET
+    """Only primitives around this dependency."""
+
+
+class Retry(Steered, frozen=True, kw_only=True):
     """Callers repeat a failed call, `max_attempts` in all; only for errors that pass."""
 
     max_attempts: Annotated[int, Meta(ge=1, le=100)] = 3
@@ -25,7 +38,7 @@ class Retry(Parameters, frozen=True, kw_only=True):
     ttl_ms: Length = 300_000
 
 
-class TimeoutIncrease(Parameters, frozen=True, kw_only=True):
+class TimeoutIncrease(Steered, frozen=True, kw_only=True):
     """Calls may take `to_ms` instead of `from_ms`."""
 
     from_ms: Length = 5_000
@@ -45,7 +58,7 @@ class CacheClear(Parameters, frozen=True, kw_only=True):
     pattern: Word = "*"
 
 
-class PoolIncrease(Parameters, frozen=True, kw_only=True):
+class PoolIncrease(Steered, frozen=True, kw_only=True):
     """A pool may hold `to_size` resources instead of `from_size`."""
 
     from_size: Size = 10
@@ -66,21 +79,26 @@ class ResourceScale(Parameters, frozen=True, kw_only=True):
     max_instances: Size | None = None
 
 
-class CircuitBreak(Parameters, frozen=True, kw_only=True):
+class CircuitBreak(Steered, frozen=True, kw_only=True):
     """Opens the breaker for `open_ms`, then lets `probes` calls through."""
 
     failure_threshold: Annotated[int, Meta(ge=1, le=10_000)] = 5
     open_ms: Length = 60_000
     probes: Annotated[int, Meta(ge=1, le=1_000)] = 1
+    hold_ms: Hold | UnsetType = UNSET
+    """How long the threshold holds; until the command expires when left out."""
 
 
-class Fallback(Parameters, frozen=True, kw_only=True):
+class Fallback(Steered, frozen=True, kw_only=True):
     """Answers without the failing dependency. `level`: 0 full service .. 3 the bare minimum."""
 
     mode: Literal["cached", "alternative", "reduced", "default", "queue"] = "cached"
     ttl_ms: Length = 60_000
     endpoint: Word | None = None
     level: Annotated[int, Meta(ge=0, le=3)] | None = None
+    hold_ms: Hold | UnsetType = UNSET
+    """How long it lasts; until the command expires when left out. `ttl_ms` is how old an answer
+    of a cache may be."""
 
     def problem(self) -> str | None:
         """What single bounds cannot say."""
@@ -99,7 +117,7 @@ class QueuePriority(Parameters, frozen=True, kw_only=True):
     ttl_ms: Length = 300_000
 
 
-class RequestThrottle(Parameters, frozen=True, kw_only=True):
+class RequestThrottle(Steered, frozen=True, kw_only=True):
     """Lets `per_minute` requests a minute through, `burst` at once."""
 
     per_minute: Size = 100
@@ -159,3 +177,21 @@ class Rollback(Parameters, frozen=True, kw_only=True):
     """Goes back to `to_release`; the previous one when empty."""
 
     to_release: Annotated[str, Meta(max_length=500)] = ""
+
+
+class Inject(Parameters, frozen=True, kw_only=True):
+    """Makes calls of `target` fail on purpose, for an experiment. Never chosen by a route."""
+
+    target: Target
+    error: Target | UnsetType = UNSET
+    """A name that the executor knows, like ConnectionError."""
+    probability: Ratio = 1.0
+    latency_ms: Annotated[int, Meta(ge=0, le=600_000)] = 0
+    lose_ratio: Ratio = 0.0
+    duration_s: Annotated[float, Meta(gt=0.0, le=3_600.0)] = 60.0
+
+    def problem(self) -> str | None:
+        """What single bounds cannot say."""
+        if self.error is UNSET and not self.latency_ms and not self.lose_ratio:
+            return "nothing to inject: give error, latency_ms or lose_ratio"
+        return None
