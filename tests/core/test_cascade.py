@@ -49,7 +49,8 @@ class Environment:
         }
         pattern = Pattern(**{**fields, **changes})
         self.state.now_ms = max(self.state.now_ms, pattern.detected_at_ms)
-        for one in cascade.heed(self.topology, self.state, pattern):
+        told = cascade.heed(self.topology, self.state, pattern)
+        for one in told + cascade.look(self.topology, self.state):
             self.last[one.pattern_id] = one
 
     def open(self, kind: str = "cascade") -> list[Pattern]:

@@ -7,6 +7,9 @@ what was learned more than errors that merely recur.
 
 Patterns of kind `cascade` and `correlation` are made here; they are told when their services or
 their root change, and closed when fewer than two of them are still rising.
+
+Looking is dear, so it is done once for all that changed since the last tick, and at once only when
+a pattern is new and may be related to another (related.py), PROMPT times a tick at most.
 """
 
 from collections.abc import Sequence
@@ -19,11 +22,15 @@ from faultstream.core.ids import derive
 from faultstream.core.incident import MEMORY_MS, EnvironmentState, Own, Remembered, Rise
 from faultstream.core.policy import Topology
 from faultstream.core.records import Affected, Edge, Pattern
+from faultstream.core.related import related
 from faultstream.core.rise import absorb, begin, rising
 from faultstream.core.roots import components, root_of, silent
 from faultstream.core.severity import worst
 from faultstream.core.steps import How, Step, View
 
+PROMPT: Final = 4
+"""So often between two ticks the cascades are looked for at once, because what a new pattern
+follows from decides what is done about it; later ones wait for the tick."""
 _LAYERS: Final = 3
 _DOUBT: Final[dict[How, float]] = {
     "parent": 0.05,
@@ -36,7 +43,7 @@ _DOUBT: Final[dict[How, float]] = {
 
 
 def heed(topology: Topology, state: EnvironmentState, pattern: Pattern) -> list[Pattern]:
-    """Takes a pattern's news in; the cascades and correlations that changed."""
+    """Takes a pattern's news in; the cascades and correlations that changed at once."""
     if not topology.detectors.cascade.enabled:
         return []
     key = f"{pattern.experiment_id}/{pattern.service}"
@@ -48,14 +55,30 @@ def heed(topology: Topology, state: EnvironmentState, pattern: Pattern) -> list[
             return []
         rise = begin(state, key, pattern)
         before = learn(topology, state, rise)
-        return [
-            *_find(topology, state, rise.experiment_id),
-            *together(topology, state, rise, before),
-        ]
+        return [*_news(topology, state, rise), *together(topology, state, rise, before)]
     known = pattern.pattern_id in rise.patterns
-    if not known and not rising(pattern):
+    if not (known or rising(pattern)) or not absorb(rise, pattern):
         return []
-    return _find(topology, state, rise.experiment_id) if absorb(rise, pattern) else []
+    return _news(topology, state, rise, wait=known)
+
+
+def look(topology: Topology, state: EnvironmentState) -> list[Pattern]:
+    """Looks for cascades among what has changed since the last tick; those that changed."""
+    state.prompt = 0
+    unseen, state.unseen = state.unseen, {}
+    return [one for name in unseen for one in _find(topology, state, name)]
+
+
+def _news(
+    topology: Topology, state: EnvironmentState, rise: Rise, *, wait: bool = False
+) -> list[Pattern]:
+    """A pattern is new: looks at once if that may matter; else, or told to `wait`, at the tick."""
+    state.unseen[rise.experiment_id] = True
+    if wait or state.prompt >= PROMPT or not related(topology, state, rise):
+        return []
+    state.prompt += 1
+    del state.unseen[rise.experiment_id]
+    return _find(topology, state, rise.experiment_id)
 
 
 def _fell(state: EnvironmentState, key: str, rise: Rise, pattern_id: str) -> list[Pattern]:

@@ -16,10 +16,17 @@ _SURE: Final = 0.8
 
 
 def gather(turn: Turn) -> None:
-    """Looks at every open cascade."""
+    """Looks at the open cascades that have changed in this turn, or with an incident that has."""
+    changed = {one.pattern_id for one in turn.patterns}
     for own in tuple(turn.state.own.values()):
-        if own.pattern.kind == "cascade":
-            _cascade(turn, own.pattern)
+        pattern = own.pattern
+        if pattern.kind == "cascade" and (pattern.pattern_id in changed or _touched(turn, pattern)):
+            _cascade(turn, pattern)
+
+
+def _touched(turn: Turn, pattern: Pattern) -> bool:
+    names = pattern.affected.services
+    return any(case.service in names for case in turn.touched.values())
 
 
 def reweigh(turn: Turn, case: Case) -> None:

@@ -238,6 +238,10 @@ class EnvironmentState(msgspec.Struct, kw_only=True):
     """When each service last rose, for `starts`."""
     own: dict[str, Own] = {}
     cascades: int = 0
+    unseen: dict[str, bool] = {}
+    """Experiments ('' is what is real) with changes that no cascade was looked for in yet."""
+    prompt: int = 0
+    """How often since the last tick cascades were looked for at once."""
     returns: dict[str, list[int]] = {}
     heard: dict[str, int] = {}
     waiting: dict[str, Control] = {}

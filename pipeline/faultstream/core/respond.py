@@ -5,7 +5,7 @@ repeated from a saved state: ids are derived, so the same inputs give the same r
 byte. A repeated pattern revision, result or wish changes nothing.
 """
 
-from faultstream.core import loop, operate, saving
+from faultstream.core import cascade, loop, operate, saving
 from faultstream.core.answers import give_back
 from faultstream.core.gather import gather
 from faultstream.core.incident import (
@@ -68,6 +68,7 @@ class Respond:
         else:
             operate.again(turn)
             self._look(turn)
+            turn.patterns += cascade.look(self._topology, state)
             forget(state, self._topology.guards.attempts_window_ms)
             loop.forget(self._topology, state)
         for case in list(turn.touched.values()):
@@ -79,7 +80,7 @@ class Respond:
 
     def wants_tick(self, state: EnvironmentState) -> bool:
         """Whether time alone may change something."""
-        return bool(state.cases or state.waiting)
+        return bool(state.cases or state.waiting or state.unseen)
 
     def save(self, state: EnvironmentState) -> bytes:
         """The state as bytes."""
