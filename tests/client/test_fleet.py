@@ -1,5 +1,6 @@
 """Commands reach every instance, and all of them together probe once."""
 
+import asyncio
 import contextlib
 import subprocess
 import sys
@@ -7,12 +8,16 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from faultstream import wire
 from faultstream.client import BreakerState, CircuitBreaker, Executor, steer
-from faultstream.client.fleet import Fleet
+from faultstream.client.fleet import Fleet, _Round
+from faultstream.client.seal import Seal
+from faultstream.core import signing
 from faultstream.core.records import RecoveryResult, Target
 from tests.client import fleet_member, topics
 from tests.client.topics import KEYS, command, results, signed
@@ -118,6 +123,7 @@ def test_instances_agree_round_by_round(embedded_broker: str, prefix: str) -> No
         until(lambda: all_are("closed"), "all are closed", timeout_s=40)
         assert not any(calls[:before])
         found = topics.read(embedded_broker, told, lambda records: len(records) >= 3 + 3)
+    assert all(signing.signed(one.value or b"", one.headers, KEYS) for one in found)
     rounds: dict[int, list[str]] = {}
     for record in found:
         one = wire.decode(RecoveryResult, record.value)
@@ -147,6 +153,30 @@ def test_a_fleet_ends_with_its_executor_and_does_not_survive_a_fork(
     fleet.after_fork()
     assert (threads(fleet), fleet._rounds) == ([], {})
     fleet.at_exit()
+
+
+@pytest.mark.parametrize(
+    ("keys", "believed"), [(None, False), ({"k1": b"another key of 16"}, False), (KEYS, True)]
+)
+def test_only_signed_claims_are_believed(keys: dict[str, bytes] | None, believed: bool) -> None:
+    """Who has no key of the executor can neither win probes nor say what came of them."""
+    order = command()
+    fleets = {}
+    for instance in INSTANCES[:2]:
+        executor = Executor("orders", keys=KEYS, brokers="127.0.0.1:1", instance=instance)
+        fleet, breaker = Fleet(executor), CircuitBreaker("db")
+        breaker.open_for(60_000)
+        fleets[instance] = fleet, _Round(order, breaker, 1)
+    fleet, here = fleets["orders-1"]
+    other, there = fleets["orders-2"]
+    fleet._rounds[order.command_id, "db"] = here
+    fleet._claim(here)
+    other._claim(there)
+    value = wire.encode(there.untold[0])
+    headers = Seal(keys).headers(value) if keys else []
+    record: Any = SimpleNamespace(value=value, headers=headers)
+    asyncio.run(fleet._heard(record))
+    assert here.claims == (["orders-2"] if believed else [])
 
 
 def threads(fleet: Fleet) -> list[threading.Thread]:

@@ -95,9 +95,11 @@ def test_node_carries_commands_out(examples: Path, embedded_broker: str, prefix:
     with subprocess.Popen(argv, cwd=examples, env=env(embedded_broker)) as process:
         try:
             found = topics.results(embedded_broker, results, 3)
+            records = topics.read(embedded_broker, results, lambda all_: len(all_) >= 3)
         finally:
             process.terminate()
         until(lambda: process.poll() is not None, "it ends when asked to")
+    assert all(signing.signed(one.value or b"", one.headers, topics.KEYS) for one in records)
     told = {one.command_id: (one.status, one.message, one.instance) for one in found}
     assert told == {
         good.command_id: ("success", "cleared user:*", "o1"),

@@ -18,6 +18,7 @@ from faultstream.client import (
     steer,
 )
 from faultstream.client.throttle import Rate
+from faultstream.core.strategy import SCOPES, STRATEGIES, check, complete, scopable
 from tests.client import topics
 from tests.client.clock import Clock
 from tests.client.topics import KEYS, command, signed
@@ -32,6 +33,8 @@ PARAMETERS: dict[str, dict[str, Any]] = {
     "request_throttle": {"per_minute": 100, "burst": 10},
     "cache_clear": {"pattern": "user:*"},
 }
+
+STEERED = tuple(name for name in STRATEGIES if scopable(name))
 
 
 class Shop:
@@ -95,6 +98,23 @@ def test_every_command_of_the_topology_is_understood() -> None:
     shop.clock.move(60)
     shop.breaker.call(lambda: None)
     assert shop.in_force() == LOCAL
+
+
+@pytest.mark.parametrize("strategy", [*STEERED])
+def test_a_part_that_the_topology_names_is_all_that_changes(strategy: str) -> None:
+    """An operation or dependency in a strategy's parameters reaches the client as such."""
+    shop = Shop()
+    for scope in SCOPES:
+        given = {**PARAMETERS[strategy], scope: "elsewhere"}
+        assert check(strategy, given) == []
+        outcome = shop.carry_out(command(strategy, parameters=complete(strategy, given)))
+        assert outcome == Outcome("not_attempted", f"nothing here has {scope} 'elsewhere'")
+    assert shop.in_force() == LOCAL
+    for primitive in (shop.breaker, shop.pool, shop.timeout, shop.fallback, shop.retry):
+        primitive.dependency = "stripe"
+    shop.throttle.dependency = "stripe"
+    parameters = complete(strategy, {**PARAMETERS[strategy], "dependency": "stripe"})
+    assert shop.carry_out(command(strategy, parameters=parameters)).status == "success"
 
 
 def test_without_a_hold_the_expiry_of_the_command_ends_it() -> None:

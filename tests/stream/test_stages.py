@@ -1,12 +1,13 @@
 """detect and respond without a broker: every record has one outcome, replays none."""
 
+import msgspec
 import pytest
 
 from faultstream import wire
 from faultstream.config.topology import load
 from faultstream.core import signing
 from faultstream.core.corrections import Correct, correction
-from faultstream.core.records import Control, Pattern, RecoveryCommand
+from faultstream.core.records import Control, Pattern, RecoveryCommand, RecoveryResult
 from faultstream.stream.detect import DetectStage
 from faultstream.stream.respond import RespondStage
 from faultstream.stream.stage import Effects, Output, Source
@@ -15,7 +16,12 @@ from tests.stream.records import Raw, errors
 NOW = 1_800_000_000_000
 ERRORS = Source("errors", "faultstream.errors.v1", 0)
 PATTERNS = Source("patterns", "faultstream.patterns.v1", 0)
+RESULTS = Source("results", "faultstream.recovery.results.v1", 0)
 KEY = b"0123456789abcdef"
+RESULT = RecoveryResult(
+    result_id="r", command_id="c", incident_id="i", environment="production", executor="test",
+    status="success", started_at_ms=NOW, finished_at_ms=NOW,
+)  # fmt: skip
 
 
 def _detect() -> DetectStage:
@@ -164,6 +170,22 @@ def test_respond_refuses_what_is_no_pattern() -> None:
     """Bytes that are no pattern are refused; the others go on."""
     effects = _respond().take(PATTERNS, [Raw(0, b"[]"), Raw(1, b'{"kind": 3}')], NOW)
     assert [refusal.stage for refusal in effects.refusals] == ["decode", "validate"]
+
+
+@pytest.mark.parametrize("required", [False, True])
+@pytest.mark.parametrize("key", [None, b"another key of 16 bytes", KEY])
+def test_respond_may_want_signed_results(key: bytes | None, required: bool) -> None:
+    """Where the topology says so, only what is signed with respond's key is an answer."""
+    topology = load(None)
+    guards = msgspec.structs.replace(topology.guards, signed_results=required)
+    stage = RespondStage(msgspec.structs.replace(topology, guards=guards), key=KEY, key_id="k1")
+    stage.restore(0, {}, {})
+    value = wire.encode(RESULT)
+    headers = tuple(signing.headers(value, key, "k1")) if key else ()
+    effects = stage.take(RESULTS, [Raw(0, value, headers=headers)], NOW)
+    refused = required and key != KEY
+    assert [one.stage for one in effects.refusals] == (["verify"] if refused else [])
+    assert effects.outcomes["tallied"] == (0 if refused else 1)
 
 
 def test_patterns_read_back() -> None:

@@ -4,14 +4,16 @@ import { Kafka, logLevel, Partitioners } from "kafkajs";
 
 const [service, instance, environment = "production", prefix = "faultstream.recovery."] = process.argv.slice(2);
 const { FAULTSTREAM_KAFKA: brokers = "127.0.0.1:9092", FAULTSTREAM_SIGNING_KEY: key } = process.env;
+const { FAULTSTREAM_SIGNING_KEY_ID: keyId = "k1" } = process.env;
 const kafka = new Kafka({ clientId: instance, brokers: brokers.split(","), logLevel: logLevel.ERROR });
 const producer = kafka.producer({ createPartitioner: Partitioners.DefaultPartitioner });
 const consumer = kafka.consumer({ groupId: `faultstream-${service}-${instance}`, sessionTimeout: 10_000 });
 const strategies = { cache_clear: async ({ pattern }) => `cleared ${pattern}` }; // yours
 const seen = new Set(); // keep it on disk when a command must never run twice
 
+const sign = (value) => createHmac("sha256", key).update(value).digest("hex");
 const trusted = ({ value, headers }) => {
-  const right = Buffer.from(createHmac("sha256", key).update(value).digest("hex"));
+  const right = Buffer.from(sign(value));
   const given = headers["faultstream-signature"] ?? Buffer.alloc(0);
   return given.length === right.length && timingSafeEqual(given, right);
 };
@@ -30,7 +32,8 @@ async function carryOut({ command_id, incident_id, strategy, parameters = {}, ta
   }
   const value = JSON.stringify(
     { ...told, executor: "node", instance, ...outcome, started_at, finished_at: new Date().toISOString() });
-  await producer.send({ topic: `${prefix}results.v1`, messages: [{ key: environment, value }] });
+  const headers = { "faultstream-signature": sign(value), "faultstream-key-id": keyId };
+  await producer.send({ topic: `${prefix}results.v1`, messages: [{ key: environment, value, headers }] });
 }
 
 await Promise.all([producer.connect(), consumer.connect()]);

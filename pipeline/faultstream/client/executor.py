@@ -79,22 +79,25 @@ class Executor:
     ) -> None:
         """Make an executor; opens nothing yet.
 
-        `keys` are signing keys of at least 16 bytes by key id; None reads FAULTSTREAM_SIGNING_KEY
-        and FAULTSTREAM_SIGNING_KEY_ID (default k1). `instance` must differ between instances and
-        stay the same across restarts; default is the host's name. Commands that live longer than
-        `max_ttl_ms`, or claim to be issued more than `skew_ms` from now, are rejected.
+        `keys` are signing keys of at least 16 bytes by key id, the first one signs results; None
+        reads FAULTSTREAM_SIGNING_KEY and FAULTSTREAM_SIGNING_KEY_ID (default k1). `instance` must
+        differ between instances and stay the same across restarts; default is the host's name.
+        Commands that live longer than `max_ttl_ms`, or claim to be issued more than `skew_ms` from
+        now, are rejected.
 
         Raises:
             ValueError: no service, no usable key, or brokers that are no addresses.
         """
         from faultstream.client.admission import Admission  # noqa: PLC0415 - import time
         from faultstream.client.journal import Journal  # noqa: PLC0415 - import time
+        from faultstream.client.seal import Seal  # noqa: PLC0415 - import time
 
         if not service:
             raise ValueError("service: expected a name, got nothing")
         self.service = service
         self.environment = environment
         self.instance = instance or os.uname().nodename
+        keys = _keys_from_environment() if keys is None else keys
         self._setting = Setting(
             service=service,
             environment=environment,
@@ -106,12 +109,13 @@ class Executor:
             handler_timeout_s=handler_timeout_s,
             max_ttl_ms=max_ttl_ms,
             clock_ms=clock_ms,
+            seal=Seal(keys),
         )
         self._admission = Admission(
             environment=environment,
             service=service,
             instance=self.instance,
-            keys=_keys_from_environment() if keys is None else keys,
+            keys=keys,
             max_ttl_ms=max_ttl_ms,
             skew_ms=skew_ms,
         )
@@ -221,7 +225,12 @@ class Executor:
         """Where it reads and writes, for what works beside it."""
         setting = self._setting
         return Place(
-            self._brokers, setting.results_topic, self._client_id, setting.name, self._kafka
+            self._brokers,
+            setting.results_topic,
+            self._client_id,
+            setting.name,
+            self._kafka,
+            setting.seal,
         )
 
     def now_ms(self) -> int:

@@ -5,7 +5,8 @@ one partition, so everybody reads claims in the same order, and the first ones w
 when the breaker's time is over, the others stay open. What came of a probe is told the same
 way. If it worked, the others are back under local control; if not, all stay open for as long and
 claim again. Without news all are back under local control after PROBE_WAIT_MS, so a lost
-connection, a dead winner or a lie on the topic can delay a probe but never close a breaker.
+connection or a dead winner can delay a probe but never close a breaker. What is not signed with a
+key of the executor is not believed.
 
 A thread of its own, from the first such command until the last one is over.
 """
@@ -179,11 +180,12 @@ class Fleet:
             return
         parcels = []
         for one, told in waiting:
+            value = wire.encode(told)
             headers = wire.headers(told, told.result_id, told.finished_at_ms)
+            headers += self._place.seal.headers(value)
             key = told.environment.encode()
-            token = (one, told)
             parcels.append(
-                Parcel(self._place.results_topic, key, wire.encode(told), headers, token)
+                Parcel(self._place.results_topic, key, value, headers, token=(one, told))
             )
         left = {id(parcel.token[1]) for parcel in await sender.deliver(parcels)}
         for one, told in waiting:
@@ -223,6 +225,8 @@ class Fleet:
             where = (str(told.details["command_id"]), str(told.details["breaker"]))
             number, open_ms = int(told.details["round"]), int(told.details["open_ms"])
         except (DataError, KeyError, TypeError, ValueError):
+            return
+        if not self._place.seal.holds(record.value, record.headers):
             return
         mine = (self._executor.environment, self._executor.service)
         if told.strategy != STRATEGY or (told.environment, told.service) != mine:

@@ -1,7 +1,10 @@
 """What an executor is, what it counts, and why it may not start."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from faultstream.client.seal import Seal
 
 
 class JournalInUseError(RuntimeError):
@@ -29,6 +32,7 @@ class Place(NamedTuple):
     client_id: str
     name: str
     kafka: Mapping[str, Any]
+    seal: "Seal"
 
 
 class Setting(NamedTuple):
@@ -44,3 +48,4 @@ class Setting(NamedTuple):
     handler_timeout_s: float
     max_ttl_ms: int
     clock_ms: Callable[[], int]
+    seal: "Seal"

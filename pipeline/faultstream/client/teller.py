@@ -111,9 +111,11 @@ class Teller:
         return not left
 
     def _parcel(self, result: RecoveryResult) -> Parcel:
+        value = wire.encode(result)
         headers = wire.headers(result, result.result_id, result.finished_at_ms)
+        headers += self._setting.seal.headers(value)
         key = result.environment.encode()
-        return Parcel(self._setting.results_topic, key, wire.encode(result), headers, result)
+        return Parcel(self._setting.results_topic, key, value, headers, result)
 
     def _refused(self, sent: Parcel, reason: str) -> None:
         log.error("Kafka refused the result of %s: %s", sent.token.command_id, reason)

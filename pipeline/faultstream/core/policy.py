@@ -380,6 +380,9 @@ class GuardsPolicy(_Policy, frozen=True, kw_only=True):
     loop_count: Annotated[int, Meta(ge=1, le=100)] = 3
     """P9: a fault that came back this often after recovery is handed to a person."""
     loop_window_ms: PositiveMillis = 1_800_000
+    signed_results: bool = False
+    """true: results that are not signed with the signing key are no answers, they go to the dead
+    letters; for executors that all sign, as the client does."""
 
 
 class VerifyPolicy(_Policy, frozen=True, kw_only=True):

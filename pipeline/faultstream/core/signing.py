@@ -1,4 +1,4 @@
-"""Signatures of commands: HMAC-SHA-256 over the bytes of the value as they stand on the topic.
+"""Signatures of commands and results: HMAC-SHA-256 over the bytes of the value on the topic.
 
 The signature travels in the header `faultstream-signature`, the name of its key in
 `faultstream-key-id`, so that keys can be changed while commands are under way.
@@ -6,6 +6,7 @@ The signature travels in the header `faultstream-signature`, the name of its key
 
 import hashlib
 import hmac
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 SIGNATURE_HEADER: Final = "faultstream-signature"
@@ -26,3 +27,11 @@ def verify(value: bytes, signature: str, key: bytes) -> bool:
 def headers(value: bytes, key: bytes, key_id: str) -> list[tuple[str, bytes]]:
     """Both headers for `value`."""
     return [(SIGNATURE_HEADER, sign(value, key).encode()), (KEY_ID_HEADER, key_id.encode())]
+
+
+def signed(value: bytes, given: Iterable[tuple[str, bytes]], keys: Mapping[str, bytes]) -> bool:
+    """Whether the headers `given` hold a signature of `value` by one of `keys`, by key id."""
+    found = dict(given)
+    key = keys.get(found.get(KEY_ID_HEADER, b"").decode("utf-8", "replace"))
+    signature = found.get(SIGNATURE_HEADER, b"").decode("utf-8", "replace")
+    return key is not None and verify(value, signature, key)

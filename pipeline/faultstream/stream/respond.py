@@ -44,10 +44,11 @@ class RespondStage:
     keyed: Final = True
 
     def __init__(self, topology: Topology, *, key: bytes, key_id: str) -> None:
-        """`key` signs the commands."""
+        """`key` signs the commands, and results where the topology wants that."""
         self._respond = Respond(topology)
         self._environment = topology.environment
         self._partitions = topology.topics["patterns"].partitions
+        self._signed = topology.guards.signed_results
         self._key = key
         self._key_id = key_id
         self._controls: dict[tuple[str, str], Control] = {}
@@ -119,6 +120,9 @@ class RespondStage:
         if role == "patterns":
             return wire.decode(Pattern, record.value)
         result = wire.decode(RecoveryResult, record.value)
+        keys = {self._key_id: self._key}
+        if self._signed and not signing.signed(record.value or b"", record.headers, keys):
+            raise DataError("verify", f"a result without a signature by the key {self._key_id}")
         if not result.environment:
             key = (record.key or b"").decode("utf-8", "replace")
             result = msgspec.structs.replace(result, environment=key or self._environment)
