@@ -9,10 +9,11 @@ import django
 import flask
 import httpx
 import pytest
+from asgiref.sync import iscoroutinefunction
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
-from django.test import AsyncClient, Client
+from django.test import AsyncClient, Client, RequestFactory
 from django.urls import path
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -29,12 +30,21 @@ from faultstream.client import (
     RequestNotPermittedError,
 )
 from faultstream.client.breaker import BreakerState
-from faultstream.client.web import AsgiMiddleware, DjangoMiddleware, WsgiMiddleware, answer, use
+from faultstream.client.web import (
+    AsgiMiddleware,
+    DjangoMiddleware,
+    StatePage,
+    WsgiMiddleware,
+    answer,
+    use,
+)
 from faultstream.client.web.request import plain
 from faultstream.core.event import ErrorEvent
 from tests.client.waiting import reporter_without_kafka, waiting
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
+TOKEN = "0123456789abcdef"
+PASS = {"authorization": f"Bearer {TOKEN}"}
 HEADERS = {"x-request-id": "r-1", "traceparent": f"00-{TRACE}-b7ad6b7169203331-01"}
 
 
@@ -353,6 +363,50 @@ def test_django_needs_a_reporter(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("faultstream.client.web.django._use.reporter", None)
     with pytest.raises(RuntimeError, match="use\\(reporter\\)"):
         DjangoMiddleware(lambda request: request)
+
+
+def test_django_shows_what_is_in_force(in_django: Reporter) -> None:
+    """The page answers who has its token, sync; other paths are the application's."""
+    use(in_django, page=StatePage(TOKEN))
+    client = Client()
+    assert client.get("/.faultstream").status_code == 401
+    response = client.get("/.faultstream", headers={**PASS, "accept": "application/json"})
+    assert response.status_code == 200
+    assert response.headers["cache-control"] == "no-store"
+    assert "in_force" in json.loads(response.content)
+    assert client.get("/answers/missing", headers=PASS).status_code == 404
+    assert not waiting(in_django)
+
+
+async def test_django_shows_what_is_in_force_asynchronously(in_django: Reporter) -> None:
+    """The same under ASGI."""
+    use(in_django, page=StatePage(TOKEN))
+    assert (await AsyncClient().get("/.faultstream")).status_code == 401
+    response = await AsyncClient().get("/.faultstream/metrics", headers=PASS)
+    assert response.status_code == 200
+    assert b"# TYPE faultstream_" in response.content
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+async def test_the_middleware_is_what_the_next_one_is(
+    in_django: Reporter, asynchronous: bool
+) -> None:
+    """By itself, without Django's adapters: sync over sync, a coroutine over a coroutine."""
+
+    async def later(request: HttpRequest) -> HttpResponse:
+        return HttpResponse(request.method)
+
+    def now(request: HttpRequest) -> HttpResponse:
+        return HttpResponse(request.method)
+
+    middleware = DjangoMiddleware(later if asynchronous else now)
+    assert iscoroutinefunction(middleware) is asynchronous
+    request = RequestFactory().put("/x")
+    response = await middleware(request) if asynchronous else middleware(request)
+    assert response.content == b"PUT"
+    use(in_django, page=StatePage(TOKEN))
+    shown = middleware(RequestFactory().get("/.faultstream"))
+    assert (await shown if asynchronous else shown).status_code == 401
 
 
 # The answer itself
