@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from faultstream import wire
 from faultstream.core.detect import DETECTORS, is_withdrawn
+from faultstream.core.event import ErrorEvent
 from faultstream.core.records import Pattern
 from tests.core import making
 from tests.core.making import END, T0, Line, Seen, event, final, group, run
@@ -243,6 +244,27 @@ def test_completing_event_opens() -> None:
     assert [(one.kind, one.state, one.count) for one in opened] == [("recurring", "open", 3)]
     assert opened[0].evidence == ["e0", "e10", "e20"]
     assert (opened[0].first_at_ms, opened[0].detected_at_ms) == (T0, T0 + 20)
+
+
+def traced(number: int) -> ErrorEvent:
+    """The event of a request of its own, one a second."""
+    one = event(number * 1_000, f"n{number:02}")
+    one.trace_id = f"t{number:02}"
+    return one
+
+
+def test_evidence_of_a_long_episode() -> None:
+    """A long episode shows its first and its newest events, their traces and parents."""
+    line = Line(TOPOLOGY)
+    told = [
+        one
+        for number in range(40)
+        for one in line.take([(traced(number), group("a"))])
+        if one.kind == "recurring"
+    ]
+    numbers = [*range(5), *range(35, 40)]
+    assert told[-1].evidence == [f"n{one:02}" for one in numbers]
+    assert told[-1].traces == [f"t{one:02}" for one in numbers]
 
 
 def test_late_is_not_counted() -> None:

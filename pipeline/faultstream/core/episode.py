@@ -17,6 +17,7 @@ from faultstream.core.records import Edge, PatternKind
 from faultstream.core.tally import Cell, Evidence, Slot, graver
 
 EVIDENCE: Final = 10
+LATEST: Final = 5
 _FACES: Final = 64
 _PARTS: Final = 16
 
@@ -35,6 +36,7 @@ class Episode(msgspec.Struct, array_like=True, kw_only=True):
     and different for any two episodes of a key. It closes `quiet_ms` after
     `last_ms`, or at `due_ms` if that is set. `faces` is filled for whole services only.
     `expected_ms` and `due_ms` are for predictions, which are over at `true_ms` if they come true.
+    `evidence` are the first events, at most EVIDENCE, `latest` the newest, at most LATEST.
     """
 
     kind: PatternKind
@@ -59,6 +61,7 @@ class Episode(msgspec.Struct, array_like=True, kw_only=True):
     operations: dict[str, int] = {}
     """Events of each, the first 16; '' are those that name none or cannot be told apart."""
     dependencies: dict[str, int] = {}
+    latest: list[Evidence] = []
 
     @property
     def closes_ms(self) -> int:
@@ -95,6 +98,14 @@ class Episode(msgspec.Struct, array_like=True, kw_only=True):
         _add(self.dependencies, cell.dependency or "", cell.count)
         if len(self.evidence) < EVIDENCE or cell.first_ms <= self.evidence[-1][0]:
             self.evidence = sorted(self.evidence + cell.evidence)[:EVIDENCE]
+        if len(self.latest) < LATEST or cell.evidence[-1] > self.latest[0]:
+            self.latest = sorted(self.latest + cell.evidence)[-LATEST:]
+
+    def shown(self) -> list[Evidence]:
+        """The first and the newest events in order of time, at most EVIDENCE: what keeps it going
+        may have another cause than its beginning had."""
+        both = sorted({*self.evidence, *self.latest})
+        return both if len(both) <= EVIDENCE else both[: EVIDENCE - LATEST] + both[-LATEST:]
 
     def face(self) -> Group | None:
         """The group that an episode is about: its own, or the one with more than half of it."""
@@ -114,6 +125,7 @@ class Episode(msgspec.Struct, array_like=True, kw_only=True):
         """A copy that can be folded further without touching this one."""
         twin = copy(self)
         twin.evidence = list(self.evidence)
+        twin.latest = list(self.latest)
         twin.faces = dict(self.faces)
         twin.operations = dict(self.operations)
         twin.dependencies = dict(self.dependencies)

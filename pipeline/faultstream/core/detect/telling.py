@@ -110,6 +110,7 @@ class Telling:
         severity = episode.group.verdict.severity if group is None else group.verdict.severity
         for face in episode.faces.values():
             severity = worst(severity, face.group.verdict.severity)
+        shown = episode.shown()
         pattern = Pattern(
             pattern_id=told.pattern_id,
             revision=told.revision,
@@ -133,9 +134,9 @@ class Telling:
             affected=Affected((state.service,), (layer,) if layer else ()),
             edges=list(episode.edges),
             root=state.service,
-            evidence=[one[1] for one in episode.evidence],
-            traces=sorted({one[3] for one in episode.evidence if one[3]}),
-            parents=sorted({one[4] for one in episode.evidence if one[4]}),
+            evidence=[one[1] for one in shown],
+            traces=sorted({one[3] for one in shown if one[3]}),
+            parents=sorted({one[4] for one in shown if one[4]}),
             reason=episode.reason,
             experiment_id=lane.experiment_id,
             operation=sole(episode.operations),
