@@ -117,6 +117,64 @@ def test_what_merely_warns_is_no_cause() -> None:
     assert earlier.steps() == {("catalog", "web")}
 
 
+def requests(first: int, count: int = 5) -> dict[str, list[str]]:
+    """Errors of as many requests, and their traces."""
+    names = [str(number) for number in range(first, first + count)]
+    return {"evidence": [f"e{one}" for one in names], "traces": [f"t{one}" for one in names]}
+
+
+def test_a_declaration_against_the_traces() -> None:
+    """Where the requests that failed are known, services with none in common are no cascade."""
+    needs = {"web": ["db"], "shop": ["db", "stock"]}
+    seen = Environment(topology(needs))
+    seen.tell("db", 0, **requests(0))
+    seen.tell("web", 10, **requests(100))
+    assert seen.steps() == {("db", "web")}, "the ids may be of no use"
+    seen.tell("shop", 20, **requests(4))
+    seen.tell("stock", 30, **requests(200))
+    assert seen.steps() == {("db", "shop")}
+
+
+@pytest.mark.parametrize("more", [{"count": 6}, {"traces": ["t100"]}], ids=["others", "untraced"])
+def test_a_declaration_beside_some_traces(more: dict[str, Any]) -> None:
+    """Where not every request that failed is known, a declared dependency is believed."""
+    seen = Environment(topology({"web": ["db"], "shop": ["db"]}))
+    seen.tell("db", 0, **requests(0))
+    seen.tell("shop", 10, **requests(4))
+    seen.tell("web", 20, **{**requests(100), **more})
+    assert seen.steps() == {("db", "shop"), ("db", "web")}
+
+
+def test_traces_of_long_faults() -> None:
+    """Services that err for long are joined as soon as they err in the same request."""
+    seen = Environment(topology({"web": ["db"]}))
+    seen.tell("web", 0, traces=["t1"])
+    seen.tell("db", 5 * MINUTE, traces=["t2"])
+    assert not seen.open()
+    later = {"state": "updated", "revision": 2, "last_at_ms": T0 + 6 * MINUTE}
+    seen.tell("web", 0, traces=["t1", "t3"], **later)
+    seen.tell("db", 5 * MINUTE, traces=["t2", "t3"], **later)
+    assert seen.steps() == {("db", "web")}
+    assert seen.open()[0].last_at_ms == T0 + 6 * MINUTE
+
+
+@pytest.mark.parametrize(
+    ("severity", "later", "steps"),
+    [
+        ("low", 5_000, {("web", "cart"), ("web", "stock")}),
+        ("low", 4_999, set()),
+        ("high", 5_000, {("cart", "web"), ("stock", "web")}),
+    ],
+)
+def test_what_is_flooded(severity: str, later: int, steps: set[tuple[str, str]]) -> None:
+    """Services that only warn, clearly after one that needs them erred, follow from that one."""
+    seen = Environment(topology({"web": ["cart", "stock"]}))
+    seen.tell("web", 0, severity="high")
+    seen.tell("cart", later, severity=severity)
+    seen.tell("stock", later, severity=severity)
+    assert seen.steps() == steps
+
+
 def test_silent_root() -> None:
     """What most services that rise depend on is the root, though it says nothing itself."""
     seen = Environment(topology({"web": ["orders"], "orders": ["db"], "cart": ["db", "cache"]}))

@@ -86,7 +86,7 @@ def _fell(state: EnvironmentState, key: str, rise: Rise, pattern_id: str) -> lis
     if rise.patterns.pop(pattern_id, None) is None or rise.patterns:
         return []
     del state.rises[key]
-    return _ended(state)
+    return _ended(state, rise)
 
 
 def _find(topology: Topology, state: EnvironmentState, experiment_id: str) -> list[Pattern]:
@@ -153,14 +153,23 @@ def _cascade(
         for one in sorted(steps, key=lambda one: (one.lag_ms, one.source, one.target))
     ]
     explained = {one.target for one in edges}
-    edges += [one for one in known.edges if one.target not in explained] if known else []
-    root = root_of(members, edges)
     rising_now = {one.service: one for one in members}
+    before: list[str] = []
+    if known is not None:
+        here = {one.service for one in state.rises.values() if one.experiment_id == experiment_id}
+        edges += [
+            one
+            for one in known.edges
+            if one.target not in explained and not here.issuperset((one.source, one.target))
+        ]
+        joined = {name for one in edges for name in (one.source, one.target)}
+        before = [one for one in known.affected.services if one in joined or one not in here]
+    root = root_of(members, edges)
     first = rising_now.get(root)
     silent_root = any(one.source == root and one.how == "silent" for one in steps)
     policy = topology.services.get(root)
     layer = first.layer if first is not None else policy.layer if policy is not None else ""
-    names = dict.fromkeys([*(known.affected.services if known else ()), root, *rising_now])
+    names = dict.fromkeys([*before, root, *rising_now])
     doubt = 1.0
     for one in steps:
         doubt *= _DOUBT[one.how]
@@ -187,7 +196,7 @@ def _cascade(
         category=first.category if first else known.category if known else "",
         severity=severity,
         first_at_ms=min(onsets),
-        last_at_ms=max(onsets),
+        last_at_ms=max(one.last_ms for one in members),
         detected_at_ms=max(onsets),
         count=sum(max(one.patterns.values(), default=0) for one in members),
         confidence=round(min(0.99, 1 - doubt), 4),
@@ -206,12 +215,15 @@ def _layers(members: Sequence[Rise], known: Pattern | None) -> tuple[str, ...]:
     return tuple(sorted(now.union(known.affected.layers if known else ())))
 
 
-def _ended(state: EnvironmentState) -> list[Pattern]:
-    """Closes what fewer than two rising services are left of."""
+def _ended(state: EnvironmentState, rise: Rise) -> list[Pattern]:
+    """Closes what fewer than two rising services are left of, now that `rise` has ended."""
     out: list[Pattern] = []
     for own in tuple(state.own.values()):
         pattern = own.pattern
         names = pattern.affected.services
+        if rise.service in names and rise.experiment_id == pattern.experiment_id:
+            last_ms = max(pattern.last_at_ms, rise.last_ms)
+            pattern = own.pattern = msgspec.structs.replace(pattern, last_at_ms=last_ms)
         left = [one for one in names if f"{pattern.experiment_id}/{one}" in state.rises]
         if pattern.kind in {"cascade", "correlation"} and len(left) <= 1:
             out.append(close(state, pattern))

@@ -179,8 +179,8 @@ class Rise(msgspec.Struct, kw_only=True):
     """A service in which something began at `onset_ms` and lasts: its open patterns' counts.
 
     `felt_ms`: when the first of them was complete. `strong`: not merely an error that recurs.
-    `evidence`, `traces` and `parents` as in Pattern,
-    of all its patterns.
+    `evidence`, `traces` and `parents` as in Pattern, of all its patterns. `last_ms`: its newest
+    event.
     """
 
     service: str
@@ -196,6 +196,7 @@ class Rise(msgspec.Struct, kw_only=True):
     parents: list[str] = []
     felt_ms: int = 0
     strong: bool = False
+    last_ms: int = 0
 
 
 class Link(msgspec.Struct, array_like=True):

@@ -1,7 +1,7 @@
 """Rise: a service in which something began, beyond what is usual, and lasts.
 
 Bounded: MAX_RISES services per environment (the longest one goes first), MAX_SEEN ids of each
-kind per rise (the first ones stay).
+kind per rise (half of them the first, half the newest).
 """
 
 from typing import Final
@@ -60,6 +60,7 @@ def absorb(rise: Rise, pattern: Pattern) -> bool:
     if not fresh and not rising(pattern):
         return False
     rise.patterns[pattern.pattern_id] = pattern.count
+    rise.last_ms = max(rise.last_ms, pattern.last_at_ms)
     news = False
     if fresh:
         rise.severity = worst(rise.severity, pattern.severity)
@@ -79,7 +80,8 @@ def absorb(rise: Rise, pattern: Pattern) -> bool:
 
 
 def _more(seen: list[str], found: list[str]) -> bool:
-    """Adds what is new, within the bound."""
-    new = [one for one in found if one not in seen][: MAX_SEEN - len(seen)]
+    """Adds what is new, within the bound: the oldest of the newer half give way."""
+    new = [one for one in found if one not in seen]
     seen += new
+    del seen[MAX_SEEN // 2 : max(MAX_SEEN // 2, len(seen) - MAX_SEEN // 2)]
     return bool(new)

@@ -10,7 +10,9 @@
     layers     the target declares nothing, and the source's layer is deeper
 
 The first of these that says anything about a target is believed, and of several sources the
-nearest. A service that merely warns is no cause of errors that began at the same moment.
+nearest. A service that merely warns is no cause of errors that began at the same moment, and where
+one that needs it erred clearly before, it follows from that one (it is flooded). Where every
+error of both has a trace, and none is of the same request, a declaration says nothing.
 """
 
 from bisect import bisect_left, bisect_right
@@ -27,6 +29,7 @@ from faultstream.core.policy import Topology
 How = Literal["parent", "trace", "declared", "learned", "layers", "silent"]
 
 _CLEAR_MS: Final = 5_000
+_TRACES: Final = 3
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -52,6 +55,9 @@ class View:
         wanted = {event_id for one in self.rises for event_id in one.parents}
         self._of_event = _index(self.rises, wanted, lambda one: one.evidence)
         self._of_trace = _index(self.rises, _shared(self.rises), lambda one: one.traces)
+        self._traced = {
+            one.service for found in self._of_trace.values() for one in found if _seen(one)
+        }
         self._learned: dict[str, list[str]] = {}
         for name, link in state.links.items():
             if link.count >= topology.detectors.correlation.count:
@@ -77,13 +83,8 @@ class View:
         )
 
     def _near(self, ids: Sequence[str], where: Mapping[str, list[Rise]], to: Rise) -> list[Rise]:
-        """Others that have one of the ids, at about the same time, by onset."""
-        found = {
-            one.service: one
-            for name in ids
-            for one in where.get(name, ())
-            if one is not to and abs(to.onset_ms - one.onset_ms) <= self.policy.window_ms
-        }
+        """Others that have one of the ids, by onset: they rise at the same time."""
+        found = {one.service: one for name in ids for one in where.get(name, ()) if one is not to}
         return sorted(found.values(), key=lambda one: (one.onset_ms, one.service))
 
     def _by_parents(self, target: Rise) -> list[Step]:
@@ -115,8 +116,35 @@ class View:
             and one.onset_ms - target.felt_ms <= self.policy.skew_ms
             and target.onset_ms - one.onset_ms <= self.policy.window_ms
             and not _milder(one, target)
+            and not self._apart(one, target)
         ]
+        if target.severity == "low" and all(one.severity == "low" for one in near):
+            return self._flooded(target) or self._nearest(near, target, "declared")
         return self._nearest(near, target, "declared")
+
+    def _flooded(self, target: Rise) -> list[Step]:
+        """From those that need the target, which only warns, and erred clearly before it."""
+        near = [
+            (self.needs[one.service][target.service], one)
+            for one in self.rises
+            if target.service in self.needs[one.service]
+            and one.severity != "low"
+            and _CLEAR_MS <= target.onset_ms - one.onset_ms <= self.policy.window_ms
+            and not self._apart(one, target)
+        ]
+        least = min((steps for steps, _ in near), default=0)
+        return [_step(one, target, "declared") for steps, one in near if steps == least]
+
+    def _apart(self, one: Rise, other: Rise) -> bool:
+        """Whether all requests that failed in both are known, several, and none is the same; one
+        of them shares traces with a third, so ids are handed on."""
+        return (
+            (one.service in self._traced or other.service in self._traced)
+            and _seen(one)
+            and _seen(other)
+            and max(len(one.traces), len(other.traces)) >= _TRACES
+            and set(one.traces).isdisjoint(other.traces)
+        )
 
     def _nearest(self, found: Sequence[Rise], target: Rise, how: How) -> list[Step]:
         needs = self.needs[target.service]
@@ -187,6 +215,12 @@ def _milder(source: Rise, target: Rise) -> bool:
     if source.severity != "low" or target.severity == "low":
         return False
     return target.onset_ms - source.onset_ms < _CLEAR_MS
+
+
+def _seen(rise: Rise) -> bool:
+    """Whether what is kept of it shows the traces of all its errors."""
+    events = max(rise.patterns.values(), default=0)
+    return events <= len(rise.evidence) <= len(rise.traces)
 
 
 def _step(source: Rise, target: Rise, how: How) -> Step:
