@@ -18,6 +18,8 @@ from faultstream.simulate.generate import Arrival
 from faultstream.simulate.replay import Replay
 
 LEVELS: Final = {"WARN": "low", "ERROR": "", "FATAL": "critical"}
+_MEASURED: Final = frozenset({"burst", "high_rate", "degradation"})
+"""Kinds whose confidence says how far a service is above what is usual for it."""
 _SEVERAL: Final = frozenset({"cascade", "correlation", "sequence", "recovery_loop"})
 
 
@@ -68,7 +70,9 @@ class Answer(msgspec.Struct):
 def answer(topology: Topology, stream: list[Arrival], *, since_ms: int = 0) -> Answer:
     """Replays a fault; patterns that ended before `since_ms` are no part of the answer.
 
-    Roots are those of cascades, the widest first, then the other services as they began to err.
+    Roots are those of cascades, those that began since `since_ms` before older ones, the widest
+    first; then the other services, those first whose errors rose furthest above what is usual for
+    them, of several the earliest. Pairs are those of all cascades, also of what ended before.
     """
     last: dict[str, Pattern] = {}
     for told in Replay(topology, 1).patterns(stream):
@@ -78,17 +82,29 @@ def answer(topology: Topology, stream: list[Arrival], *, since_ms: int = 0) -> A
     patterns = [one for one in last.values() if one.last_at_ms >= since_ms]
     cascades = sorted(
         (one for one in patterns if one.kind == "cascade"),
-        key=lambda one: (-len(one.affected.services), one.first_at_ms),
+        key=lambda one: (
+            one.first_at_ms < since_ms,
+            -len(one.affected.services),
+            one.first_at_ms,
+        ),
     )
     first: dict[str, int] = {}
+    above: dict[str, float] = {}
     for one in patterns:
         if one.kind not in _SEVERAL:
             first[one.service] = min(first.get(one.service, one.first_at_ms), one.first_at_ms)
+            if one.kind in _MEASURED:
+                above[one.service] = max(above.get(one.service, 0.0), one.confidence)
     ranked = [one.root for one in cascades]
-    ranked += sorted(first, key=lambda name: (first[name], name))
+    ranked += sorted(first, key=lambda name: (-above.get(name, 0.0), first[name], name))
     return Answer(
         roots=list(dict.fromkeys(ranked)),
         touched={*first, *(name for one in cascades for name in one.affected.services)},
-        pairs={(edge.source, edge.target) for one in cascades for edge in one.edges},
+        pairs={
+            (edge.source, edge.target)
+            for one in last.values()
+            if one.kind == "cascade"
+            for edge in one.edges
+        },
         kinds=Counter(str(one.kind) for one in patterns),
     )
