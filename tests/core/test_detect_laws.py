@@ -246,6 +246,16 @@ def test_completing_event_opens() -> None:
     assert (opened[0].first_at_ms, opened[0].detected_at_ms) == (T0, T0 + 20)
 
 
+def test_releases_of_one_slot() -> None:
+    """Which of two releases of the first slot arrives first does not make the other one new."""
+    old = (event(0, "old", release="1.9"), group("b"))
+    new = [(event(0, name, release="1.10"), group("a")) for name in ("n1", "n2")]
+    last = (event(5_000, "last"), group("a"))
+    told = [short(final(run(TOPOLOGY, seen))) for seen in ([old, *new, last], [*new, old, last])]
+    assert told[0] == told[1]
+    assert told[0]
+
+
 def traced(number: int) -> ErrorEvent:
     """The event of a request of its own, one a second."""
     one = event(number * 1_000, f"n{number:02}")

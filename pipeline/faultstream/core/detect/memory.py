@@ -111,13 +111,23 @@ class Memory(msgspec.Struct, array_like=True):
         self.progress.learn(slot, sizes.declared)
         for key, cell in slot.cells.items():
             self._trace(key, cell, slot.number, sizes)
-            if cell.release != self.release and newer(self.release, cell.release) == cell.release:
-                self.released_ms = cell.first_ms if self.release else 0
-                self.release = cell.release
+        self._released(slot)
         if len(self.sights) > sizes.max_sights:
             self.sights = sorted(self.sights)[-sizes.max_sights :]
         if len(self.traces) > sizes.max_traces:
             self._evict(sizes.max_traces)
+
+    def _released(self, slot: Slot) -> None:
+        """Notes a newer release; the order of the slot's cells is that of arrival, so it must not
+        matter."""
+        release = self.release
+        for cell in slot.cells.values():
+            if cell.release != release:
+                release = newer(release, cell.release)
+        if release != self.release:
+            first_ms = min(one.first_ms for one in slot.cells.values() if one.release == release)
+            self.released_ms = first_ms if self.release else 0
+            self.release = release
 
     def silent(self, number: int, sizes: "Sizes") -> bool:
         """Whether at slot `number` the service is one of which nothing is known."""
