@@ -1,6 +1,7 @@
 """The corners of the primitives for tasks, and what commands take back."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -10,6 +11,7 @@ from faultstream.client import (
     Executor,
     Fallback,
     Outcome,
+    PoolTimeoutError,
     RateLimiter,
     RequestNotPermittedError,
     ResourcePool,
@@ -153,3 +155,55 @@ def test_everything_that_a_command_holds_can_be_taken_back() -> None:
     assert not any(held())
     assert carry_out("cache_clear", {"pattern": "user:*"}).message == "cleared user:*"
     assert forgotten == ["user:*"]
+
+
+async def test_an_asynchronous_pool_replaces_what_is_broken() -> None:
+    """A check that says no or raises, an error of the broken kind and a cancelled lease: each time
+    the resource is closed, and the next lease gets another one."""
+    closed: list[int] = []
+    made = iter(range(100))
+    verdicts: dict[int, Any] = {0: False, 1: ValueError("no answer")}
+    clock = Clock()
+
+    async def create() -> int:
+        return next(made)
+
+    async def close(one: int) -> None:
+        closed.append(one)
+        raise OSError("away already")
+
+    async def check(one: int) -> bool:
+        verdict = verdicts.get(one, True)
+        if isinstance(verdict, Exception):
+            raise verdict
+        return bool(verdict)
+
+    pool: ResourcePool[int] = ResourcePool(
+        create, close=close, check=check, check_after_ms=1_000, size=1, max_wait_ms=0, clock=clock,
+        broken=(ConnectionError,),
+    )  # fmt: skip
+
+    async def lease(error: type[BaseException] | None = None) -> int:
+        async with pool.alease() as one:
+            if error is not None:
+                raise error
+            with pytest.raises(PoolTimeoutError, match="all 1 in use"):
+                await pool.alease().__aenter__()
+        return one
+
+    assert await lease() == 0
+    clock.move(2)
+    assert await lease() == 1
+    clock.move(2)
+    assert await lease() == 2
+    with pytest.raises(ValueError, match=r"^$"):
+        await lease(ValueError)
+    assert await lease() == 2
+    with pytest.raises(ConnectionError):
+        await lease(ConnectionError)
+    assert await lease() == 3
+    with pytest.raises(asyncio.CancelledError):
+        await lease(asyncio.CancelledError)
+    assert await lease() == 4
+    assert closed == [0, 1, 2, 3]
+    assert pool.stats().discarded == 4
