@@ -337,6 +337,7 @@ class DetectorsPolicy(_Policy, frozen=True, kw_only=True):
     """The stretch over which a pattern's `rate` is measured."""
     max_groups_per_service: Annotated[int, Meta(ge=1, le=1_000_000)] = 500
     max_services_per_partition: Annotated[int, Meta(ge=1, le=10_000_000)] = 20_000
+    """A worker holds so many for each partition it has; past them the longest silent gives way."""
     recurring: RecurringPolicy = RecurringPolicy()
     burst: BurstPolicy = BurstPolicy()
     critical: CriticalPolicy = CriticalPolicy()

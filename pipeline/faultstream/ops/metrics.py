@@ -21,6 +21,18 @@ DEAD_LETTERS: Final = Counter(
     ["worker", "stage"],
     registry=REGISTRY,
 )
+# Services of a partition past `max_services_per_partition` that lost their place to a new one.
+SERVICES_FORGOTTEN: Final = Counter(
+    "faultstream_services_forgotten_total",
+    "Services that were forgotten for want of places.",
+    registry=REGISTRY,
+)
+# Times that a service found no place, because all were busy; its events counted as __other__.
+SERVICES_FOLDED: Final = Counter(
+    "faultstream_services_folded_total",
+    "Times that a service was counted as __other__.",
+    registry=REGISTRY,
+)
 # What a worker published: patterns, incidents, commands, notifications.
 OUTPUTS: Final = Counter(
     "faultstream_outputs_total",
@@ -82,6 +94,8 @@ DECISIONS: Final = Counter(
 METRICS: Final[tuple[Counter | Gauge | Histogram, ...]] = (
     RECORDS,
     DEAD_LETTERS,
+    SERVICES_FORGOTTEN,
+    SERVICES_FOLDED,
     OUTPUTS,
     CHECKPOINTS,
     CHECKPOINT_SECONDS,

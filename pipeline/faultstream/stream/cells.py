@@ -23,23 +23,26 @@ _log = log.get(__name__)
 
 
 class Cell(Generic[S]):
-    """The state of one key."""
+    """The state of one key. Per topic, records up to `since` were counted under another key."""
 
-    __slots__ = ("dirty", "offsets", "state")
+    __slots__ = ("dirty", "offsets", "since", "state")
 
     def __init__(self, state: S, offsets: dict[str, int]) -> None:
         self.state = state
         self.offsets = offsets
+        self.since: dict[str, int] = {}
         self.dirty = False
 
 
 class Partition(Generic[S]):
     """The keys of one partition. `extra` is what the stage keeps beside them."""
 
-    __slots__ = ("ahead", "cells", "durable", "extra", "marked", "read")
+    __slots__ = ("ahead", "cells", "durable", "extra", "gone", "marked", "read")
 
     def __init__(self) -> None:
         self.cells: dict[bytes, Cell[S]] = {}
+        self.gone: set[bytes] = set()
+        """Keys that were dropped since the latest snapshot; `durable` must cover them."""
         self.read: dict[str, int] = {}
         """Per topic the highest offset handled."""
         self.ahead: dict[str, int] = {}
@@ -54,7 +57,8 @@ class Partition(Generic[S]):
 
 class Cells(Generic[S]):
     """All partitions of a stage. `idle`, of a state and its partition's extra, says that the state
-    may be dropped from the table."""
+    may be dropped from the table. Rows of keys that are `last` follow all others of a checkpoint,
+    and are written with each until it is durable."""
 
     def __init__(
         self,
@@ -64,12 +68,14 @@ class Cells(Generic[S]):
         idle: Callable[[S, Any], bool],
         save_extra: Callable[[Any], Any] = lambda extra: extra,
         load_extra: Callable[[Any], Any] = lambda extra: extra,
+        last: Callable[[bytes], bool] = lambda _key: False,
     ) -> None:
         self._save = save
         self._load = load
         self._idle = idle
         self._save_extra = save_extra
         self._load_extra = load_extra
+        self._last = last
         self.partitions: dict[int, Partition[S]] = {}
 
     def restore(
@@ -87,7 +93,10 @@ class Cells(Generic[S]):
         for key, value in rows.items():
             if key != MARK_KEY:
                 head, _, body = value.partition(b"\n")
-                cell = Cell(self._load(body), _within(wire.loads(head), ends, gone))
+                said = wire.loads(head)
+                offsets, since = said if isinstance(said, list) else (said, {})
+                cell = Cell(self._load(body), _within(offsets, ends, gone))
+                cell.since = _within(since, ends, gone)
                 part.cells[key] = cell
                 for topic, offset in cell.offsets.items():
                     part.ahead[topic] = max(offset, part.ahead.get(topic, -1))
@@ -132,20 +141,30 @@ class Cells(Generic[S]):
         """The changed cells, then the mark, of every partition with changes."""
         changes: dict[int, Rows] = {}
         for number, part in self.partitions.items():
-            rows: Rows = []
+            rows: Rows = [(key, None) for key in sorted(part.gone - part.cells.keys())]
+            part.gone.clear()
+            last: Rows = []
             for key, cell in list(part.cells.items()):
-                if cell.dirty:
+                late = self._last(key)
+                if cell.dirty or (late and not covered(cell.offsets, part.durable)):
                     cell.dirty = False
-                    rows.append((key, wire.dumps(cell.offsets) + b"\n" + self._save(cell.state)))
-                elif self._idle(cell.state, part.extra) and _covered(cell.offsets, part.durable):
+                    (last if late else rows).append((key, self._row(cell, part.durable)))
+                elif self._idle(cell.state, part.extra) and covered(cell.offsets, part.durable):
                     del part.cells[key]
                     rows.append((key, None))
+            rows += last
             if rows or part.read != part.marked:
                 mark = {"offsets": part.read, "extra": self._save_extra(part.extra)}
                 rows.append((MARK_KEY, wire.dumps(mark)))
                 part.marked = dict(part.read)
                 changes[number] = rows
         return changes
+
+    def _row(self, cell: Cell[S], durable: Mapping[str, int]) -> bytes:
+        """Offsets, or a list of offsets and `since` as far as it matters; then the state."""
+        cell.since = {t: at for t, at in cell.since.items() if at > durable.get(t, -1)}
+        head: Any = [cell.offsets, cell.since] if cell.since else cell.offsets
+        return wire.dumps(head) + b"\n" + self._save(cell.state)
 
     def saved(self) -> None:
         """Every snapshot so far was written."""
@@ -171,5 +190,6 @@ def _within(offsets: dict[str, int], ends: Mapping[str, int], gone: set[str]) ->
     return kept
 
 
-def _covered(offsets: Mapping[str, int], durable: Mapping[str, int]) -> bool:
+def covered(offsets: Mapping[str, int], durable: Mapping[str, int]) -> bool:
+    """Whether a replay begins behind all of them."""
     return all(durable.get(topic, -1) >= offset for topic, offset in offsets.items())

@@ -17,6 +17,7 @@ from faultstream.core.records import Control, Pattern
 from faultstream.core.watermark import SKEW_MS, Watermark
 from faultstream.formats.native import admit
 from faultstream.stream.cells import Cell, Cells, Partition
+from faultstream.stream.places import Places, is_other
 from faultstream.stream.stage import Effects, Output, Refusal, Rows, Source
 from faultstream.transport.reading import RawRecord
 
@@ -24,8 +25,8 @@ _Cell = Cell[ServiceState]
 
 
 class DetectStage:
-    """See the module. State is bounded by `detectors.max_services_per_partition` keys a
-    partition; a service beyond them is refused, so that nothing known is forgotten."""
+    """See the module. State is bounded by `detectors.max_services_per_partition` services a
+    partition; what happens past it stands in places.py. No record is refused for it."""
 
     name: Final = "detect"
     inputs: Final[tuple[TopicRole, ...]] = ("errors",)
@@ -36,7 +37,7 @@ class DetectStage:
         self._detect = Detect(topology)
         self._grouper = Grouper(topology)
         self._slot_ms = policy.slot_ms
-        self._max_services = policy.max_services_per_partition
+        self._places = Places(self._detect, policy.max_services_per_partition)
         self._judged_ms: dict[int, int] = {}
         self._cells: Cells[ServiceState] = Cells(
             save=self._detect.save,
@@ -46,6 +47,7 @@ class DetectStage:
             load_extra=lambda saved: (
                 Watermark.load(bytes.fromhex(saved), policy) if saved else Watermark(policy)
             ),
+            last=is_other,
         )
 
     def control(self, control: Control) -> None:
@@ -74,9 +76,11 @@ class DetectStage:
             cell.offsets[source.topic] = offset
             cell.dirty = True
             self._judge(cell, part.extra.value_ms, effects)
+        self._places.used(part, touched)
+        self._places.say(now_ms)
         return effects
 
-    def _run(
+    def _run(  # noqa: C901 - the hot path, in one place
         self,
         source: Source,
         records: Sequence[RawRecord],
@@ -88,7 +92,7 @@ class DetectStage:
         be written after `latest_ms` was written then: else its episode would never end."""
         topic = source.topic
         group, observe, advance = self._grouper.group, self._detect.observe, part.extra.advance
-        cells, known = part.cells, part.read.get(topic, -1)
+        places, known = self._places, part.read.get(topic, -1)
         guarded = part.ahead.get(topic, -1)
         by_name: dict[tuple[str, str], _Cell] = {}
         touched: dict[_Cell, int] = {}
@@ -105,11 +109,13 @@ class DetectStage:
                 event = admit(record.value, timestamp_ms=record_ms)
                 name = (event.environment, event.service)
                 cell = by_name.get(name)
-                if cell is None:
-                    cell = by_name[name] = self._cell(cells, name)
-                if offset <= guarded and offset <= cell.offsets.get(topic, -1):
-                    duplicate += 1
-                    continue
+                if offset <= guarded:
+                    cell = places.again(part, name, touched, topic, offset)
+                    if cell is None:
+                        duplicate += 1
+                        continue
+                elif cell is None:
+                    cell = by_name[name] = places.of(part, name, touched, topic)
                 touched[cell] = offset
                 event_id = event.event_id or ids.event_id(topic, source.partition, offset)
                 if observe(cell.state, event, group(event), event_id, record_ms):
@@ -127,15 +133,6 @@ class DetectStage:
                 effects.refusals.append(Refusal(record, "detect", kind, str(exc), bug=True))
         effects.outcomes.update(tallied=tallied, late=late, duplicate=duplicate)
         return touched
-
-    def _cell(self, cells: dict[bytes, _Cell], name: tuple[str, str]) -> _Cell:
-        key = "\n".join(name).encode("utf-8", "surrogatepass")
-        cell = cells.get(key)
-        if cell is None:
-            if len(cells) >= self._max_services:
-                raise DataError("detect", f"more than {self._max_services} services a partition")
-            cell = cells[key] = Cell(self._detect.new(*name), {})
-        return cell
 
     def tick(self, now_ms: int) -> Effects:
         """See Stage. Judges what is open once per slot that the watermark has moved."""
