@@ -55,7 +55,8 @@ class Cell(msgspec.Struct, gc=False, array_like=True):
             self.layer = layer
         if event.operation != self.operation:
             self.operation = None
-        if event.tags.get(DEPENDENCY_TAG, "") != self.dependency:
+        tags = event.tags
+        if (tags.get(DEPENDENCY_TAG, "") if tags else "") != self.dependency:
             self.dependency = None
         evidence = self.evidence
         if len(evidence) < EVIDENCE_PER_CELL or time_ms <= evidence[-1][0]:
