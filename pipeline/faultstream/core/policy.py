@@ -5,7 +5,7 @@ wrong where. Lengths are milliseconds (`_ms`), shares are 0..1 (`_ratio`). It is
 a long one, because it is read beside topology.yaml from top to bottom.
 """
 
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, get_args
 
 import msgspec
 from msgspec import Meta
@@ -655,14 +655,4 @@ class Topology(_Policy, frozen=True, kw_only=True):
         return self.topics[role].name
 
 
-TOPIC_ROLES: Final[tuple[TopicRole, ...]] = (
-    "errors",
-    "patterns",
-    "incidents",
-    "commands",
-    "results",
-    "notifications",
-    "control",
-    "notification_decisions",
-    "dead_letters",
-)
+TOPIC_ROLES: Final[tuple[TopicRole, ...]] = get_args(TopicRole)
