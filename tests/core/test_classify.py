@@ -52,6 +52,55 @@ def test_known(
     assert (found.category, found.severity, found.transient) == (category, severity, transient)
 
 
+@pytest.mark.parametrize(
+    ("error_type", "category", "severity", "transient"),
+    [
+        ("Symfony\\Component\\Lock\\Exception\\LockConflictedException", "database", "medium",
+         True),
+        ("Doctrine\\ORM\\Mapping\\MappingException", "configuration", "high", False),
+        ("Trilogy::ConnectionRefusedError", "database", "critical", True),
+        ("Bundler::GemfileNotFound", "configuration", "high", False),
+        ("Cassandra.NoHostAvailableException", "database", "critical", True),
+        ("CsvHelper.HeaderValidationException", "serialization", "medium", False),
+        ("gorm.ErrDuplicatedKey", "database", "medium", False),
+        ("azidentity.CredentialUnavailableError", "configuration", "high", False),
+        ("FST_ERR_CTP_BODY_TOO_LARGE", "validation", "low", False),
+        ("UND_ERR_HEADERS_TIMEOUT", "timeout", "medium", True),
+        ("io.r2dbc.spi.R2dbcTimeoutException", "timeout", "medium", True),
+        ("com.stripe.exception.CardException", "business", "low", False),
+        ("torch.cuda.OutOfMemoryError", "resource", "critical", False),
+        ("ray.exceptions.WorkerCrashedError", "system", "critical", True),
+        ("Ecto.StaleEntryError", "database", "medium", True),
+        ("std::bad_alloc", "resource", "critical", False),
+        ("rustls::Error", "security", "high", False),
+        ("EXC_BAD_ACCESS", "system", "critical", False),
+    ],
+)  # fmt: skip
+def test_libraries_are_listed(
+    error_type: str, category: str, severity: str, transient: bool
+) -> None:
+    """Widely used libraries of each language are listed by name."""
+    found = verdict(error_type)
+    assert (found.category, found.severity, found.transient) == (category, severity, transient)
+    assert found.rule.startswith("type:")
+
+
+@pytest.mark.parametrize(
+    ("message", "category", "transient"),
+    [
+        ("SQLSTATE 23505", "database", False),
+        ("SQLSTATE[53300]", "database", True),
+        ("ORA-12541: TNS", "database", True),
+        ("ORA-01653: unable to extend", "resource", False),
+        ("errno 1452", "database", False),
+    ],
+)
+def test_codes_of_databases(message: str, category: str, transient: bool) -> None:
+    """Codes in the message of a database error say what it is."""
+    found = verdict("Doctrine\\DBAL\\Exception\\DriverException", message)
+    assert (found.category, found.transient) == (category, transient)
+
+
 def test_cause_chain() -> None:
     """A bare type is what its cause is, and the rule says so."""
     found = verdict("RuntimeError", "failed", causes=[Cause(error_type="TimeoutError")])

@@ -205,6 +205,9 @@ def _leaves(types: dict[str, TypeRule]) -> dict[str, TypeRule]:
 
 def _agreed(rules: Sequence[TypeRule]) -> TypeRule:
     """What most libraries mean by a name, the first of them where it is even."""
+    if len(rules) == 1:
+        only = rules[0]
+        return TypeRule(only.spec, only.strength, only.library, by_leaf=True)
     meant: dict[str, set[str]] = {}
     for rule in rules:
         meant.setdefault(rule.spec.category, set()).add(rule.library)
@@ -212,18 +215,30 @@ def _agreed(rules: Sequence[TypeRule]) -> TypeRule:
     first = next(rule for rule in rules if rule.spec.category == most)
     soft = len(meant) > 1 or any(rule.strength != "firm" for rule in rules)
     others = sum(len(libraries) for libraries in meant.values()) - len(meant[most])
-    return msgspec.structs.replace(
-        first,
-        strength="soft" if soft and first.strength == "firm" else first.strength,
-        by_leaf=True,
-        agreed=max(0, len(meant[most]) - others),
-    )
+    strength = "soft" if soft and first.strength == "firm" else first.strength
+    agreed = max(0, len(meant[most]) - others)
+    return TypeRule(first.spec, strength, first.library, by_leaf=True, agreed=agreed)
 
 
 def _texts(value: str | Sequence[str] | None) -> tuple[str, ...]:
     if value is None:
         return ()
     return (value,) if isinstance(value, str) else tuple(value)
+
+
+def _listed(
+    kind: str, entry: dict[str, Any], strength: Strength, library: str, known: dict[str, TypeRule]
+) -> dict[str, TypeRule]:
+    """Rules for the names of an entry that are not known yet; its verdict is parsed once."""
+    one = parse_spec(entry["verdict"], f"{kind} of {library}")
+    category, severity, transient, http = one.category, one.severity, one.transient, one.http
+    return {
+        name: TypeRule(
+            Spec(category, severity, transient, http, f"{kind}:{name}"), strength, library
+        )
+        for name in entry["names"].split()
+        if name not in known
+    }
 
 
 def build(files: Iterable[tuple[str, dict[str, Any]]]) -> Knowledge:
@@ -236,14 +251,10 @@ def build(files: Iterable[tuple[str, dict[str, Any]]]) -> Knowledge:
     for file, content in files:
         for entry in content.get("types", ()):
             library = entry.get("library", file)
-            for name in entry["names"].split():
-                spec = parse_spec(entry["verdict"], f"type:{name}")
-                types.setdefault(name, TypeRule(spec, entry.get("strength", "firm"), library))
+            types |= _listed("type", entry, entry.get("strength", "firm"), library, types)
         for entry in content.get("packages", ()):
             library = entry.get("library", file)
-            for name in entry["names"].split():
-                spec = parse_spec(entry["verdict"], f"package:{name}")
-                packages.setdefault(name, TypeRule(spec, entry.get("strength", "soft"), library))
+            packages |= _listed("package", entry, entry.get("strength", "soft"), library, packages)
         for entry in content.get("messages", ()):
             of = {library: _texts(texts) for library, texts in entry.get("of", {}).items()}
             every = (*_texts(entry.get("any")), *(text for texts in of.values() for text in texts))
