@@ -70,6 +70,8 @@ COLUMNS: Final[tuple[Column[Pattern], ...]] = (
     Column("expected_at", TIME, lambda r: r.expected_at_ms),
     Column("due_at", TIME, lambda r: r.due_at_ms),
     Column("came_true", BOOL, lambda r: r.came_true),
+    Column("operation", WORD, lambda r: r.operation),
+    Column("dependency", WORD, lambda r: r.dependency),
 )
 
 
