@@ -15,8 +15,8 @@ EVENTS = "".join(
     json.dumps(
         {
             "service": "orders",
-            "error_type": "myapp.Nobody.Knows",
-            "message": "lost",
+            "error_type": "acme.Zork",
+            "message": "xyz",
             "category": "network",
             "time": f"2026-11-22T10:00:{n:02}Z",
             "event_id": f"e{n}",
