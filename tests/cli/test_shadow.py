@@ -60,7 +60,7 @@ def test_differences_are_told(candidate: Path) -> None:
     found = json.loads(shadow(candidate, "--json").output)
     assert found["events"] == 20
     kinds = {one["what"] for one in found["differences"]["patterns"]}
-    assert "critical of orders, myapp.Nobody.Knows" in kinds
+    assert "critical of orders, acme.Zork" in kinds
     assert found["differences"]["groups"] == []
 
 
