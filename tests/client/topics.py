@@ -58,7 +58,7 @@ def read(
     topic: str,
     enough: Callable[[list[Record]], object],
     *,
-    timeout_s: float = 20.0,
+    timeout_s: float = 60.0,
 ) -> list[Record]:
     """Everything on a topic, from the start, until it is `enough`."""
 

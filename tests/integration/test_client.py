@@ -19,8 +19,8 @@ from tests.until import until
 EXPERIMENT = """
 name: payments refuse
 service: payments
-inject: {target: db, error: ConnectionError, duration_s: 60}
-expect: {detected_within_s: 30, recovered_within_s: 60, strategies: [circuit_break]}
+inject: {target: db, error: ConnectionError, duration_s: 120}
+expect: {detected_within_s: 30, recovered_within_s: 120, strategies: [circuit_break]}
 """
 TOPOLOGY = """
   - {name: payments, services: [payments], strategies: [circuit_break]}

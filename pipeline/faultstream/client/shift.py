@@ -102,7 +102,8 @@ class Shift:
         found = [self._inbox.read_all(lambda: setting.clock_ms() - back_ms, self._take)]
         for strategy, registered in self._handlers.items():
             if registered.delivery == "exactly_one":
-                group = f"faultstream.executor.{setting.environment}.{setting.service}.{strategy}"
+                scope = f"{setting.environment}.{setting.service}.{strategy}"
+                group = f"{setting.commands_topic}.executor.{scope}"
                 found.append(self._inbox.read_shared(group, self._taking(strategy)))
         return found
 

@@ -94,7 +94,11 @@ def _typed(command: RecoveryCommand) -> dict[str, Any]:
         found = msgspec.structs.asdict(made)
     if len(found) > MAX_PARAMETERS:
         raise ParameterError(f"{len(found)} parameters, at most {MAX_PARAMETERS} are taken")
-    return {name: value for name, value in found.items() if value is not None}
+    return {
+        name: value
+        for name, value in found.items()
+        if value is not None and value is not msgspec.UNSET
+    }
 
 
 def _text(name: str, value: object) -> str:
