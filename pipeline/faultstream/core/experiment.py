@@ -23,6 +23,7 @@ from faultstream.core.records import (
 
 STRATEGY: Final = "inject"
 GRACE_MS: Final = 5_000
+_MOST: Final = 10_000
 
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
 Ratio = Annotated[float, Meta(ge=0.0, le=1.0)]
@@ -138,8 +139,10 @@ class Run:
             case RecoveryResult(command_id=self._begin_id):
                 if record.status != "in_progress":
                     self._answers[record.instance] = record
-            case RecoveryResult() if record.command_id in self._commands:
-                self._outcomes[record.command_id] = record.status
+            case RecoveryResult() if record.status != "in_progress":
+                # Topics are not read in step: an answer may come before its command.
+                if len(self._outcomes) < _MOST:
+                    self._outcomes[record.command_id] = record.status
             case Pattern() if mine:
                 at = record.detected_at_ms
                 self._detected_ms = min(self._detected_ms or at, at)
