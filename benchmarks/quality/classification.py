@@ -22,10 +22,10 @@ from faultstream.config.topology import load as load_topology
 from faultstream.core.classify import learned
 from faultstream.core.classify.engine import Classifier
 from faultstream.core.classify.evidence import Evidence as Finding
-from faultstream.core.classify.knowledge import Knowledge, TypeRule, load
-from faultstream.core.classify.names import dotted
+from faultstream.core.classify.knowledge import Knowledge, load
 from faultstream.core.policy import Topology
 from faultstream.core.template import template
+from faultstream.quality.classification import Row, without
 from faultstream.quality.scores import brier, calibration_error, reliability
 
 UNSEEN = Path(__file__).with_name("unseen.csv")
@@ -34,44 +34,6 @@ PEERS = (
     ("13 keyword rules (other rows of the set)", 0.663, 0.773, None, None, None),
     ("linear text model, unseen libraries (same)", 0.780, 0.867, 0.736, 0.953, 0.934),
 )
-Row = dict[str, str]
-
-
-def roots(rows: list[Row]) -> set[str]:
-    """The first parts of a library's type names, two of them where there are three or more."""
-    found = set()
-    for row in rows:
-        parts = dotted(row["error_type"]).split(".")
-        found.add(".".join(parts[: 2 if len(parts) > 2 else 1]))
-    return found
-
-
-LANGUAGES = frozenset(
-    {"python-stdlib", "jdk", "jvm", "dotnet-bcl", "go-stdlib", "node-core", "v8", "php", "php-core",
-     "ruby", "ruby-stdlib"}
-)  # fmt: skip
-"""What comes with a language is no library that somebody might not have looked at."""
-
-
-def without(known: Knowledge, rows: list[Row], *, languages: bool) -> Knowledge:
-    """Knowledge without any name of the library that `rows` come from.
-
-    With `languages` also of what comes with a language.
-    """
-    libraries = {row["library"] for row in rows}
-    if not languages and libraries <= LANGUAGES:
-        return known
-    prefixes = roots(rows)
-
-    def kept(rules: dict[str, TypeRule]) -> set[str]:
-        return {
-            rule.library
-            for name, rule in rules.items()
-            if rule.library in libraries
-            or any(name == root or name.startswith(root + ".") for root in prefixes)
-        }
-
-    return known.without(kept(known.types) | kept(known.packages))
 
 
 def judge(rows: list[Row], find: Callable[[Row], Finding]) -> list[Row]:

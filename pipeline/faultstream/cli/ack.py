@@ -4,8 +4,7 @@ import click
 
 from faultstream.cli.duration import now_ms
 from faultstream.cli.steering import Desk, steering
-from faultstream.core import ids
-from faultstream.core.records import Control
+from faultstream.core.controls import Acknowledge, ask
 
 
 @click.command("ack")
@@ -20,17 +19,13 @@ def command(incident_id: str, *, undo: bool, desk: Desk) -> None:
     \b
     Example:  faultstream ack 0190b0c4-5d1e-8f2a-9c3b-0000000000b1 --reason "on it"
     """
-    now, subject = now_ms(), f"acknowledge/{incident_id}"
-    record = Control(
-        control_id=ids.derive("control", subject, now),
-        kind="acknowledge",
-        subject=subject,
+    record = ask(
+        Acknowledge(incident_id=incident_id),
         environment=desk.environment,
-        active=not undo,
         by=desk.by,
         reason=desk.reason,
-        set_at_ms=now,
-        parameters={"incident_id": incident_id},
+        active=not undo,
+        now_ms=now_ms(),
     )
     desk.publish(record)
     click.echo(f"acknowledgement {'taken back' if undo else 'set'} for {incident_id}")

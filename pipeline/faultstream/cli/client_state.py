@@ -13,6 +13,7 @@ from faultstream import wire
 from faultstream.cli.commanding import commander
 from faultstream.cli.duration import DURATION, now_ms
 from faultstream.cli.steering import who
+from faultstream.cli.where import place
 from faultstream.config.settings import Settings
 from faultstream.config.topology import load
 from faultstream.core.ids import derive
@@ -30,13 +31,7 @@ _COLUMNS: Final = ("instance", "kind", "name", "dependency", "in force", "local"
 @click.option("--wait", "wait_ms", type=DURATION, help="How long answers may take. Default 2s.")
 @click.option("--held", is_flag=True, help="Only what commands and sampling hold elsewhere.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per instance and line.")
-@click.option("--brokers", help="host:port[,..]; by default FAULTSTREAM_KAFKA.")
-@click.option(
-    "--topology",
-    "file",
-    type=click.Path(path_type=Path),
-    help="topology.yaml; by default FAULTSTREAM_TOPOLOGY, else the one in the package.",
-)
+@place
 def command(
     service: str,
     *,

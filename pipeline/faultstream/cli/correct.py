@@ -8,7 +8,8 @@ import click
 
 from faultstream import wire
 from faultstream.cli.duration import DURATION, now_ms
-from faultstream.cli.steering import CONNECT_TIMEOUT_S, Desk, place, steering
+from faultstream.cli.steering import CONNECT_TIMEOUT_S, Desk, steering
+from faultstream.cli.where import place
 from faultstream.config.settings import Settings
 from faultstream.config.topology import load
 from faultstream.core.corrections import Correct, correct_of, correction

@@ -11,6 +11,7 @@ import click
 
 from faultstream import wire
 from faultstream.cli.duration import DURATION, now_ms
+from faultstream.cli.where import place
 from faultstream.config.settings import Settings
 from faultstream.config.topology import load
 from faultstream.core.policy import Topology
@@ -24,18 +25,6 @@ MAX_ATTEMPTS: Final = 3
 RATE: Final = 100.0
 
 Wants = Callable[[Letter], bool]
-
-
-def _place(function: Callable[..., None]) -> Callable[..., None]:
-    function = click.option("--brokers", help="host:port[,..]; by default FAULTSTREAM_KAFKA.")(
-        function
-    )
-    return click.option(
-        "--topology",
-        "file",
-        type=click.Path(path_type=Path),
-        help="topology.yaml; by default FAULTSTREAM_TOPOLOGY, else the one in the package.",
-    )(function)
 
 
 def _filters(function: Callable[..., None]) -> Callable[..., None]:
@@ -62,7 +51,7 @@ def command() -> None:
 
 
 @command.command("list")
-@_place
+@place
 @_filters
 @click.option("-n", "count", default=20, show_default=True, help="How many, the newest first.")
 @click.option("--all", "everything", is_flag=True, help="Look through the whole topic.")
@@ -90,7 +79,7 @@ def list_letters(
 
 
 @command.command("show")
-@_place
+@place
 @click.argument("place")
 def show(brokers: str | None, file: Path | None, place: str) -> None:
     """Show one letter with its headers and value, as JSON. PLACE is partition:offset.
@@ -110,7 +99,7 @@ def show(brokers: str | None, file: Path | None, place: str) -> None:
 
 
 @command.command("replay")
-@_place
+@place
 @_filters
 @click.option("--letter", "places", multiple=True, help="partition:offset; may be repeated.")
 @click.option("--all", "everything", is_flag=True, help="Needed to replay without any filter.")

@@ -13,6 +13,7 @@ import msgspec
 
 from faultstream.cli.commanding import Commander, commander
 from faultstream.cli.duration import DURATION, now_ms
+from faultstream.cli.where import place
 from faultstream.config.errors import ConfigError
 from faultstream.config.settings import Settings
 from faultstream.config.topology import load
@@ -38,23 +39,17 @@ def command() -> None:
 
 
 @command.command("run")
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("plan", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="The report as JSON.")
 @click.option("--timeout", "timeout_ms", type=DURATION, help="Default: what the file allows.")
-@click.option("--brokers", help="host:port[,..]; by default FAULTSTREAM_KAFKA.")
-@click.option(
-    "--topology",
-    "topology_file",
-    type=click.Path(path_type=Path),
-    help="topology.yaml; by default FAULTSTREAM_TOPOLOGY, else the one in the package.",
-)
+@place
 def run(
-    file: Path,
+    plan: Path,
     *,
     json_file: Path | None,
     timeout_ms: int | None,
     brokers: str | None,
-    topology_file: Path | None,
+    file: Path | None,
 ) -> None:
     """Inject what FILE says, wait for the pipeline, and grade it.
 
@@ -73,8 +68,8 @@ def run(
       duration_s: 60
     """
     settings = Settings.from_env()
-    topology = load(topology_file or settings.topology)
-    experiment = read(file)
+    topology = load(file or settings.topology)
+    experiment = read(plan)
     if not experiment.environment:
         experiment = msgspec.structs.replace(experiment, environment=topology.environment)
 

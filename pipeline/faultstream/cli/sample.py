@@ -10,6 +10,7 @@ import msgspec
 from faultstream import wire
 from faultstream.cli.duration import DURATION, now_ms
 from faultstream.cli.steering import publish, who
+from faultstream.cli.where import place
 from faultstream.config.settings import Settings
 from faultstream.config.topology import load
 from faultstream.core.sampling import Sample, sampling
@@ -28,13 +29,7 @@ DEFAULT_MS: Final = 3_600_000
 @click.option("--for", "length_ms", type=DURATION, help="30m, 2h, ...; 1h by default.")
 @click.option("--reason", default="", help="Why, for those who wonder.")
 @click.option("--expire", is_flag=True, help="Take back the rule for the same errors now.")
-@click.option("--brokers", help="host:port[,..]; by default FAULTSTREAM_KAFKA.")
-@click.option(
-    "--topology",
-    "file",
-    type=click.Path(path_type=Path),
-    help="topology.yaml; by default FAULTSTREAM_TOPOLOGY, else the one in the package.",
-)
+@place
 def command(
     ratio: float | None,
     *,

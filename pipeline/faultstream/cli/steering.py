@@ -12,6 +12,7 @@ import msgspec
 from aiokafka import AIOKafkaProducer
 
 from faultstream import wire
+from faultstream.cli.where import place
 from faultstream.config.settings import Settings
 from faultstream.config.topology import load
 from faultstream.core.policy import Topology
@@ -42,17 +43,6 @@ class Desk(msgspec.Struct, frozen=True, kw_only=True):
             KafkaError: it was not written.
         """
         asyncio.run(publish(self.brokers, self.topology, record))
-
-
-def place(function: Callable[..., None]) -> Callable[..., None]:
-    """Adds --brokers and --topology to a command."""
-    function = click.option(
-        "--topology",
-        "file",
-        type=click.Path(path_type=Path),
-        help="topology.yaml; by default FAULTSTREAM_TOPOLOGY, else the one in the package.",
-    )(function)
-    return click.option("--brokers", help="host:port[,..]; by default FAULTSTREAM_KAFKA.")(function)
 
 
 def steering(function: Callable[..., None]) -> Callable[..., None]:

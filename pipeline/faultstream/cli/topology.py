@@ -3,12 +3,12 @@
 import asyncio
 import json
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import click
 
+from faultstream.cli.where import place
 from faultstream.config.errors import ConfigError
 from faultstream.config.settings import Settings
 from faultstream.config.topology import load
@@ -19,20 +19,6 @@ if TYPE_CHECKING:
     from faultstream.stream.stage import Stage
 
 CONNECT_TIMEOUT_S: Final = 10.0
-
-
-def _options(function: Callable[..., None]) -> Callable[..., None]:
-    for option in (
-        click.option("--brokers", help="host:port[,..]; by default FAULTSTREAM_KAFKA."),
-        click.option(
-            "--topology",
-            "file",
-            type=click.Path(path_type=Path),
-            help="topology.yaml; by default FAULTSTREAM_TOPOLOGY, else the one in the package.",
-        ),
-    ):
-        function = option(function)
-    return function
 
 
 @click.group("topology")
@@ -46,7 +32,7 @@ def command() -> None:
 
 
 @command.command("create")
-@_options
+@place
 @click.option("--dry-run", is_flag=True, help="Only say what would be created.")
 def create(brokers: str | None, file: Path | None, *, dry_run: bool) -> None:
     """Create the topics that are missing; refuse when one differs.
@@ -77,7 +63,7 @@ def create(brokers: str | None, file: Path | None, *, dry_run: bool) -> None:
 
 
 @command.command("show")
-@_options
+@place
 def show(brokers: str | None, file: Path | None) -> None:
     """Print the wanted topics, one JSON object a line; connects to nothing.
 
@@ -92,7 +78,7 @@ def show(brokers: str | None, file: Path | None) -> None:
 
 
 @command.command("diff")
-@_options
+@place
 def diff(brokers: str | None, file: Path | None) -> None:
     """Say how the topics on the brokers differ; exit code 1 when they do.
 

@@ -17,6 +17,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from faultstream import wire
 from faultstream.cli.duration import DURATION, now_ms
 from faultstream.cli.steering import CONNECT_TIMEOUT_S, publish, who
+from faultstream.cli.where import place
 from faultstream.config.settings import Settings
 from faultstream.config.topology import load
 from faultstream.core.controls import Wish, ask
@@ -58,13 +59,7 @@ def asking(function: Callable[..., None]) -> Callable[..., None]:
         help="How long to wait for the answer.",
     )
     @click.option("--no-wait", is_flag=True, help="Do not wait for the answer.")
-    @click.option("--brokers", help="host:port[,..]; by default FAULTSTREAM_KAFKA.")
-    @click.option(
-        "--topology",
-        "file",
-        type=click.Path(path_type=Path),
-        help="topology.yaml; by default FAULTSTREAM_TOPOLOGY, else the one in the package.",
-    )
+    @place
     @wraps(function)
     def command(
         *arguments: Any,
@@ -168,8 +163,8 @@ async def carried(
         places = [TopicPartition(policy.name, number) for number in range(policy.partitions)]
         consumer.assign(places)
         await consumer.seek_to_end(*places)
-        for place in places:
-            await consumer.position(place)
+        for each in places:
+            await consumer.position(each)
         await publish(one.brokers, one.topology, control)
         try:
             async with asyncio.timeout(one.wait_ms / 1000):

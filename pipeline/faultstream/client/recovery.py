@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self, Unpack
 from faultstream.client.capture import mark, seen_here
 from faultstream.client.event import Details
 from faultstream.client.fault import FaultError, Recovery
+from faultstream.client.wrap import discard
 
 if TYPE_CHECKING:
     from faultstream.client.reporter import Reporter
@@ -67,7 +68,7 @@ class with_recovery:  # noqa: N801 - it reads as what it does, like contextlib's
             try:
                 answer: Any = action(exc)
                 if inspect.isawaitable(answer):
-                    _discard(answer)
+                    discard(answer)
                     raise TypeError("an asynchronous action needs `async with`")  # noqa: TRY301
             except Exception as broken:  # noqa: BLE001 - the next action may work
                 tried.append(_failed(action, broken))
@@ -127,10 +128,3 @@ def _failed(action: Action, broken: Exception) -> str:
 
 def _name(action: Action) -> str:
     return str(getattr(action, "__name__", type(action).__name__))
-
-
-def _discard(answer: Any) -> None:
-    """A coroutine that nobody will await must not complain about it."""
-    close = getattr(answer, "close", None)
-    if close is not None:
-        close()

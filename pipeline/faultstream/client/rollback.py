@@ -6,6 +6,8 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
+from faultstream.client.wrap import discard
+
 log = logging.getLogger("faultstream.client")
 
 
@@ -43,7 +45,7 @@ class RollbackStack:
             try:
                 answer = step.undo()
                 if inspect.isawaitable(answer):
-                    _discard(answer)
+                    discard(answer)
                     raise TypeError("an asynchronous undo needs `async with`")  # noqa: TRY301
             except Exception as exc:  # noqa: BLE001 - the other steps must be taken back too
                 self._fail(step, exc)
@@ -98,10 +100,3 @@ class RollbackStack:
     def _note(self, exc: BaseException) -> None:
         for name, why in self.failed:
             exc.add_note(f"{name} could not be taken back: {type(why).__name__}: {why}")
-
-
-def _discard(answer: Any) -> None:
-    """A coroutine that nobody will await must not complain about it."""
-    close = getattr(answer, "close", None)
-    if close is not None:
-        close()

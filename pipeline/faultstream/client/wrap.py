@@ -48,3 +48,10 @@ class Decorator:
     def __call__(self: Primitive, function: Callable[P, R]) -> Callable[P, R]:
         """Decorate a function or coroutine function."""
         return wrap(self, function)
+
+
+def discard(answer: object) -> None:
+    """A coroutine that nobody will await must not complain about it."""
+    close = getattr(answer, "close", None)
+    if close is not None:
+        close()

@@ -95,6 +95,7 @@ WISHES: Final[dict[ControlKind, type[Wish]]] = {
     "trigger": Trigger,
 }
 
+P = TypeVar("P", bound=msgspec.Struct)
 W = TypeVar("W", bound=Wish)
 
 
@@ -135,16 +136,25 @@ def ask(
     )
 
 
+def parameters_of(control: Control, kind: type[P]) -> P:
+    """The parameters of a control as a struct.
+
+    Raises:
+        DataError: stage `validate`, naming the argument.
+    """
+    try:
+        return msgspec.convert(control.parameters, kind)
+    except msgspec.ValidationError as exc:
+        raise DataError("validate", f"parameters: {exc}") from exc
+
+
 def wish_of(control: Control, kind: type[W]) -> W:
     """The arguments of a control. Without an incident_id, the last part of the subject is it.
 
     Raises:
         DataError: stage `validate`, naming the argument.
     """
-    try:
-        wish = msgspec.convert(control.parameters, kind)
-    except msgspec.ValidationError as exc:
-        raise DataError("validate", f"parameters: {exc}") from exc
+    wish = parameters_of(control, kind)
     if wish.incident_id or (isinstance(wish, Trigger) and wish.service):
         return wish
     last = control.subject.replace(":", "/").rsplit("/", 1)[-1]

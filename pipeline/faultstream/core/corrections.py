@@ -1,4 +1,4 @@
-"""Corrections: what an operator says that an error is, against the verdict (row C2).
+"""Corrections: what an operator says that an error is, against the verdict.
 
 A correction is a control of kind `correct`. It holds for events with that fingerprint, or of that
 type, whose own time is not before it was set nor after it ends: so the same records and the same
@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Meta
 
 from faultstream.core.classify.engine import DOMAINS
+from faultstream.core.controls import parameters_of
 from faultstream.core.errors import DataError
 from faultstream.core.event import ErrorEvent
 from faultstream.core.frames import plain_type
@@ -163,10 +164,7 @@ def correct_of(control: Control) -> Correct:
     Raises:
         DataError: stage `validate`; its parameters are none.
     """
-    try:
-        return msgspec.convert(control.parameters, Correct)
-    except msgspec.ValidationError as exc:
-        raise DataError("validate", f"parameters: {exc}") from exc
+    return parameters_of(control, Correct)
 
 
 def correction(

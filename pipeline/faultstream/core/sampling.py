@@ -10,7 +10,7 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta
 
-from faultstream.core.errors import DataError
+from faultstream.core.controls import parameters_of
 from faultstream.core.ids import derive
 from faultstream.core.records import Control
 
@@ -55,10 +55,7 @@ def sample_of(control: Control) -> Sample:
     Raises:
         DataError: stage `validate`; its parameters are none.
     """
-    try:
-        return msgspec.convert(control.parameters, Sample)
-    except msgspec.ValidationError as exc:
-        raise DataError("validate", f"parameters: {exc}") from exc
+    return parameters_of(control, Sample)
 
 
 def sampling(

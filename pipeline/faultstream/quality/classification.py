@@ -129,12 +129,15 @@ def _said(row: Row, classifier: Classifier) -> Said:
     )
 
 
-def without(known: Knowledge, rows: list[Row]) -> Knowledge:
-    """Knowledge without any name of the library that `rows` come from."""
+def without(known: Knowledge, rows: list[Row], *, languages: bool = False) -> Knowledge:
+    """Knowledge without any name of the library that `rows` come from.
+
+    With `languages` also of what comes with a language.
+    """
     libraries = {row["library"] for row in rows}
-    if libraries <= LANGUAGES:
+    if not languages and libraries <= LANGUAGES:
         return known
-    prefixes = _roots(rows)
+    prefixes = roots(rows)
 
     def kept(rules: dict[str, TypeRule]) -> set[str]:
         return {
@@ -147,7 +150,7 @@ def without(known: Knowledge, rows: list[Row]) -> Knowledge:
     return known.without(kept(known.types) | kept(known.packages))
 
 
-def _roots(rows: Iterable[Row]) -> set[str]:
+def roots(rows: Iterable[Row]) -> set[str]:
     """The first parts of a library's type names, two of them where there are three or more."""
     found = set()
     for row in rows:

@@ -1,6 +1,5 @@
 """Reads scenario files, strictly: everything that is wrong is said with its line."""
 
-from importlib.resources import as_file, files
 from pathlib import Path
 
 import msgspec
@@ -9,6 +8,7 @@ from faultstream.config.errors import ConfigError, Problem
 from faultstream.config.shape import did_you_mean, misfits
 from faultstream.config.source import Source
 from faultstream.simulate.catalogue import ERRORS
+from faultstream.simulate.packaged import names, source
 from faultstream.simulate.scenario import Scenario, minutes_of
 from faultstream.wire import parse_time
 
@@ -17,9 +17,7 @@ _FOLDER = "simulate/scenarios"
 
 def packaged() -> list[str]:
     """The names of the scenarios in the package."""
-    folder = files("faultstream").joinpath(_FOLDER)
-    names = (one.name for one in folder.iterdir())
-    return sorted(name.removesuffix(".yaml") for name in names if name.endswith(".yaml"))
+    return names(_FOLDER)
 
 
 def load(path: str | Path) -> Scenario:
@@ -28,14 +26,7 @@ def load(path: str | Path) -> Scenario:
     Raises:
         ConfigError: with every problem that was found, in the order of the file.
     """
-    if str(path) in packaged():
-        with as_file(files("faultstream").joinpath(_FOLDER, f"{path}.yaml")) as file:
-            return judge(Source.of(file))
-    if not Path(path).exists():
-        known = packaged()
-        mend = did_you_mean(str(path), known)
-        raise ConfigError(str(path), "", "no such file, and no scenario of the package", mend=mend)
-    return judge(Source.of(Path(path)))
+    return judge(source(_FOLDER, path, absent="no such file, and no scenario of the package"))
 
 
 def judge(source: Source) -> Scenario:

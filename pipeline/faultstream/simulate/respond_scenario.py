@@ -3,7 +3,6 @@
 That truth is known to the simulation only. Chances are drawn once per fault and strategy.
 """
 
-from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -15,6 +14,7 @@ from faultstream.config.shape import did_you_mean, misfits
 from faultstream.config.source import Source
 from faultstream.core.policy import Name
 from faultstream.simulate.catalogue import ERRORS
+from faultstream.simulate.packaged import names, source
 
 _FOLDER: Final = "simulate/recoveries"
 
@@ -67,9 +67,7 @@ class RecoveryScenario(_Part, frozen=True, kw_only=True):
 
 def packaged() -> list[str]:
     """The names of the recovery scenarios in the package."""
-    folder = files("faultstream").joinpath(_FOLDER)
-    names = (one.name for one in folder.iterdir())
-    return sorted(name.removesuffix(".yaml") for name in names if name.endswith(".yaml"))
+    return names(_FOLDER)
 
 
 def load(path: str | Path) -> RecoveryScenario:
@@ -78,13 +76,7 @@ def load(path: str | Path) -> RecoveryScenario:
     Raises:
         ConfigError: with every problem that was found, in the order of the file.
     """
-    if str(path) in packaged():
-        with as_file(files("faultstream").joinpath(_FOLDER, f"{path}.yaml")) as file:
-            return judge(Source.of(file))
-    if not Path(path).exists():
-        mend = did_you_mean(str(path), packaged())
-        raise ConfigError(str(path), "", "no such file, no recovery scenario of ours", mend=mend)
-    return judge(Source.of(Path(path)))
+    return judge(source(_FOLDER, path, absent="no such file, no recovery scenario of ours"))
 
 
 def judge(source: Source) -> RecoveryScenario:
