@@ -28,6 +28,24 @@ def topology(**changes: Any) -> Topology:
     return msgspec.convert(raw, Topology)
 
 
+def burst(service: str, at_ms: int, **changes: Any) -> Pattern:
+    """An open burst of a service, of T0 + `at_ms`."""
+    fields: dict[str, Any] = {
+        "pattern_id": f"{service}-{at_ms}",
+        "revision": 1,
+        "kind": "burst",
+        "state": "open",
+        "environment": "production",
+        "service": service,
+        "layer": "service",
+        "first_at_ms": T0 + at_ms,
+        "last_at_ms": T0 + at_ms,
+        "detected_at_ms": T0 + at_ms,
+        "count": 5,
+    }
+    return Pattern(**{**fields, **changes})
+
+
 def group(
     name: str = "a",
     *,

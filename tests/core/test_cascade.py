@@ -34,20 +34,7 @@ class Environment:
 
     def tell(self, service: str, at_ms: int, **changes: Any) -> None:
         """A pattern of `service`, a burst that opened at T0 + at_ms unless told otherwise."""
-        fields: dict[str, Any] = {
-            "pattern_id": f"{service}-{at_ms}",
-            "revision": 1,
-            "kind": "burst",
-            "state": "open",
-            "environment": "production",
-            "service": service,
-            "layer": "service",
-            "first_at_ms": T0 + at_ms,
-            "last_at_ms": T0 + at_ms,
-            "detected_at_ms": T0 + at_ms,
-            "count": 5,
-        }
-        pattern = Pattern(**{**fields, **changes})
+        pattern = making.burst(service, at_ms, **changes)
         self.state.now_ms = max(self.state.now_ms, pattern.detected_at_ms)
         told = cascade.heed(self.topology, self.state, pattern)
         for one in told + cascade.look(self.topology, self.state):

@@ -12,7 +12,7 @@ from faultstream.core.related import related
 from faultstream.core.respond import Respond
 from faultstream.core.steps import View
 from tests.core import making
-from tests.core.making import T0
+from tests.core.making import T0, burst
 
 
 def topology() -> Topology:
@@ -26,24 +26,6 @@ def topology() -> Topology:
     return making.topology(services=services)
 
 
-def pattern(service: str, at_ms: int, pattern_id: str = "", **changes: object) -> Pattern:
-    """A burst of a service that opened at T0 + at_ms."""
-    fields = {
-        "pattern_id": pattern_id or f"{service}-{at_ms}",
-        "revision": 1,
-        "kind": "burst",
-        "state": "open",
-        "environment": "production",
-        "service": service,
-        "layer": "service",
-        "first_at_ms": T0 + at_ms,
-        "last_at_ms": T0 + at_ms,
-        "detected_at_ms": T0 + at_ms,
-        "count": 5,
-    }
-    return Pattern(**{**fields, **changes})  # type: ignore[arg-type]
-
-
 @pytest.mark.parametrize("seed", range(20))
 def test_no_step_without_relation(seed: int) -> None:
     """Whatever rises: a rise that steps lead to or from is never said to stand alone."""
@@ -52,10 +34,10 @@ def test_no_step_without_relation(seed: int) -> None:
     seen = 0
     for number in range(60):
         service = chance.choice("abcdef")
-        said = pattern(
+        said = burst(
             service,
             chance.randrange(0, 200_000),
-            str(number),
+            pattern_id=str(number),
             layer=chance.choice(["service", "database", "unheard"]),
             evidence=[f"e{chance.randrange(40)}"],
             traces=[f"t{chance.randrange(40)}"],
@@ -76,8 +58,8 @@ def test_no_step_without_relation(seed: int) -> None:
 def test_alone_is_not_looked_at() -> None:
     """A fault that has to do with no other waits for the tick, and asks for one."""
     policy, state = topology(), EnvironmentState(environment="production")
-    cascade.heed(policy, state, pattern("e", 0, layer="unheard"))
-    cascade.heed(policy, state, pattern("f", 10, layer="unheard"))
+    cascade.heed(policy, state, burst("e", 0, layer="unheard"))
+    cascade.heed(policy, state, burst("f", 10, layer="unheard"))
     assert (state.prompt, state.unseen) == (0, {"": True})
     assert Respond(policy).wants_tick(state)
     Respond(policy).step(state, Tick(T0), T0)
@@ -88,10 +70,12 @@ def test_news_of_a_known_pattern_wait_for_the_tick() -> None:
     """A trace that a later revision brings makes a cascade at the tick, not before."""
     policy, state = topology(), EnvironmentState(environment="production")
     respond = Respond(policy)
-    respond.step(state, pattern("e", 0, layer="unheard", traces=["t"]), T0)
-    respond.step(state, pattern("f", 10, "f", layer="unheard"), T0)
+    respond.step(state, burst("e", 0, layer="unheard", traces=["t"]), T0)
+    respond.step(state, burst("f", 10, pattern_id="f", layer="unheard"), T0)
     respond.step(state, Tick(T0 + 100), T0 + 100)
-    changed = pattern("f", 10, "f", layer="unheard", traces=["t"], revision=2, state="updated")
+    changed = burst(
+        "f", 10, pattern_id="f", layer="unheard", traces=["t"], revision=2, state="updated"
+    )
     assert not respond.step(state, changed, T0 + 200)
     told = respond.step(state, Tick(T0 + 250), T0 + 250)
     assert [one.kind for one in told if isinstance(one, Pattern)] == ["cascade"]
@@ -104,7 +88,7 @@ def test_looked_for_a_few_times_a_tick() -> None:
     policy = making.topology(services={**needed, "db": {"layer": "service"}})
     hasty, calm = (EnvironmentState(environment="production") for _ in range(2))
     for number, service in enumerate(["db", *needed]):
-        given = pattern(service, number)
+        given = burst(service, number)
         cascade.heed(policy, calm, given)
         cascade.look(policy, calm)
         cascade.heed(policy, hasty, given)

@@ -12,6 +12,7 @@ import pytest
 from aiohttp import web
 
 from faultstream.client import Outcome
+from tests import serving
 from tests.client import topics
 from tests.client.topics import KEYS, command, signed
 
@@ -108,13 +109,8 @@ async def api() -> AsyncIterator[Api]:
     made = Api()
     app = web.Application()
     app.router.add_route("*", PATH, made.handle)
-    runner = web.AppRunner(app, shutdown_timeout=1.0)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    host, port = runner.addresses[0][:2]
-    made.url = f"http://{host}:{port}"
-    yield made
-    await runner.cleanup()
+    async with serving.serving(app) as made.url:
+        yield made
 
 
 def deployment(example: ModuleType, api: Api, folder: Path, name: str = "orders") -> Any:

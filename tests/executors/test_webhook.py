@@ -15,6 +15,7 @@ from faultstream.core.records import RecoveryCommand, Target
 from faultstream.executors.policy import WebhookPolicy
 from faultstream.executors.webhook import Webhook, secret
 from faultstream.ops import child
+from tests import serving
 from tests.client.topics import command
 
 KEY = b"a secret of thirty-two bytes, ok"
@@ -42,15 +43,8 @@ class Receiver:
 @pytest.fixture
 async def receiver() -> AsyncIterator[Receiver]:
     made = Receiver()
-    app = web.Application()
-    app.router.add_post("/hook", made.handle)
-    runner = web.AppRunner(app, shutdown_timeout=1.0)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    host, port = runner.addresses[0][:2]
-    made.url = f"http://{host}:{port}/hook"
-    yield made
-    await runner.cleanup()
+    async with serving.hook(made.handle) as made.url:
+        yield made
 
 
 async def ask(url: str, order: RecoveryCommand, *, expired: bool = False, **more: Any) -> Outcome:

@@ -6,6 +6,7 @@ import pytest
 from aiohttp import web
 
 from faultstream.core.records import Notification
+from tests import serving
 
 
 class Receiver:
@@ -25,16 +26,8 @@ class Receiver:
 @pytest.fixture
 async def receiver() -> AsyncIterator[Receiver]:
     made = Receiver()
-    app = web.Application()
-    app.router.add_post("/hook", made.handle)
-    runner = web.AppRunner(app, shutdown_timeout=1.0)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    host, port = runner.addresses[0][:2]
-    made.url = f"http://{host}:{port}/hook"
-    yield made
-    await runner.cleanup()
+    async with serving.hook(made.handle) as made.url:
+        yield made
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ from faultstream.notify.webhook import WebhookChannel
 from faultstream.ops import child
 from faultstream.stream.notify import NotifyStage
 from faultstream.stream.stage import Output, Source
+from tests import serving
 from tests.core.notifying import SECOND, T0, note, rules
 from tests.stream.records import Raw
 
@@ -121,15 +122,8 @@ def mail() -> Iterator[Mail]:
 @pytest.fixture
 async def hook() -> AsyncIterator[Web]:
     made = Web(2, ("500", "503", "dropped", "taken unsaid", "silence"))
-    app = web.Application()
-    app.router.add_post("/hook", made.handle)
-    runner = web.AppRunner(app, shutdown_timeout=1.0)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    host, port = runner.addresses[0][:2]
-    made.url = f"http://{host}:{port}/hook"
-    yield made
-    await runner.cleanup()
+    async with serving.hook(made.handle) as made.url:
+        yield made
 
 
 async def test_everybody_is_told_in_spite_of_30_percent_failures(
