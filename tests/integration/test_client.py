@@ -78,10 +78,8 @@ def test_counts_stay_exact_while_errors_are_sampled(pipeline: Pipeline) -> None:
     assert int(pipeline.value(query.format("count()"))) <= 12
 
 
-def test_an_experiment_is_found_and_graded(pipeline: Pipeline, tmp_path: Path) -> None:
-    """Injected by command, detected, met with the breaker, graded; nobody is paged for it. That
-    the cure is verified too is graded, not claimed: a command within a tenth of a second of the
-    first error leaves little of a rate to compare with."""
+def test_an_experiment_is_found_cured_and_graded(pipeline: Pipeline, tmp_path: Path) -> None:
+    """Injected by command, detected, cured by the breaker, verified; nobody is paged for it."""
     reporter = Reporter("payments", brokers=pipeline.brokers, fold_ms=100)
     executor = Executor(
         "payments", keys={"k1": KEY}, brokers=pipeline.brokers, instance="payments-1"
@@ -121,15 +119,12 @@ def test_an_experiment_is_found_and_graded(pipeline: Pipeline, tmp_path: Path) -
         finally:
             over.set()
             worker.join()
+    assert done.returncode == 0, (done.stdout, done.stderr, pipeline.output()[-3_000:])
     graded = json.loads(report.read_text("utf-8"))
-    checks = {check["name"]: check["passed"] for check in graded["checks"]}
-    assert graded["passed"] is all(checks.values()), done.stdout
-    assert done.returncode == (0 if graded["passed"] else 1), (done.stdout, done.stderr)
+    assert graded["passed"] is True
     assert graded["injected"] == ["payments-1"]
     assert set(graded["strategies"]) == {"circuit_break"}
-    assert checks.pop("verified recovery") in {True, False}
-    assert checks == {"detected": True, "right strategy": True, "no wrong commands": True}
-    assert graded["notifications"] == 0
+    assert [check["passed"] for check in graded["checks"]] == [True] * 4
     told = {one["kind"]: one for one in json.loads(state.stdout)["in_force"] if one["name"] == "db"}
     assert told["breaker"]["state"] == "open"
     experiment = graded["experiment_id"]

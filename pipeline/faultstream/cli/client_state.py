@@ -77,11 +77,14 @@ def command(
         found: dict[str, RecoveryResult] = {}
         async with commander(brokers or settings.brokers, topology, settings) as sent:
             await sent.send(question)
-            async for record in sent.until(time.monotonic() + wait / 1_000):
-                if isinstance(record, RecoveryResult) and record.command_id == question.command_id:
-                    found[record.instance] = record
-                    if instances and set(instances) <= set(found):
-                        break
+            async for records in sent.until(time.monotonic() + wait / 1_000):
+                for record in records:
+                    if not isinstance(record, RecoveryResult):
+                        continue
+                    if record.command_id == question.command_id:
+                        found[record.instance] = record
+                if instances and set(instances) <= set(found):
+                    break
         return [found[name] for name in sorted(found)]
 
     answers = asyncio.run(ask())

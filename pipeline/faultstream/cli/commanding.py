@@ -93,11 +93,13 @@ class Commander:
                     continue
         return found
 
-    async def until(self, deadline_s: float) -> AsyncIterator[Any]:
-        """Records one by one, until that time of time.monotonic."""
+    async def until(self, deadline_s: float) -> AsyncIterator[list[Any]]:
+        """Records as they come, until that time of time.monotonic.
+
+        Whole batches: who stops amid one would lose the rest of it.
+        """
         while (left_s := deadline_s - time.monotonic()) > 0:
-            for record in await self.news(min(left_s, 0.2)):
-                yield record
+            yield await self.news(min(left_s, 0.2))
 
 
 @asynccontextmanager

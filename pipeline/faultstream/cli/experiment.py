@@ -112,8 +112,9 @@ async def conduct(
     run = Run(experiment, experiment_id, begun_ms)
     async with _injected(sent, experiment, experiment_id):
         say(f"experiment {experiment_id}: {experiment.name}")
-        async for record in sent.until(time.monotonic() + ANSWER_S):
-            run.tell(record)
+        async for records in sent.until(time.monotonic() + ANSWER_S):
+            for record in records:
+                run.tell(record)
             if run.injected:
                 break
         if not run.injected:
@@ -122,8 +123,9 @@ async def conduct(
         say(f"injected into {', '.join(run.injected)}")
         allowed_s = experiment.inject.duration_s + experiment.expect.recovered_within_s
         wait_s = timeout_ms / 1_000 if timeout_ms is not None else allowed_s
-        async for record in sent.until(time.monotonic() + wait_s):
-            run.tell(record)
+        async for records in sent.until(time.monotonic() + wait_s):
+            for record in records:
+                run.tell(record)
             if run.over:
                 break
     return run.grade()
