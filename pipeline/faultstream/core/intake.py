@@ -13,7 +13,7 @@ from faultstream.core.incident import (
     patterns_of,
 )
 from faultstream.core.proceed import proceed
-from faultstream.core.records import Incident, Pattern
+from faultstream.core.records import Pattern
 from faultstream.core.turn import Turn
 from faultstream.core.watching import cured, watch
 
@@ -98,36 +98,12 @@ def _news(turn: Turn, case: Case) -> None:
 
 
 def _open(turn: Turn, pattern: Pattern) -> Case:
-    state, now = turn.state, turn.now_ms
+    state = turn.state
     serial = state.serials.get(pattern.pattern_id, 0) + 1
     state.serials[pattern.pattern_id] = serial
     incident_id = derive("incident", state.environment, pattern.pattern_id, serial)
-    case = Case(
-        incident=Incident(
-            incident_id=incident_id,
-            revision=0,
-            state="open",
-            severity=pattern.severity,
-            environment=state.environment,
-            root=pattern.service,
-            pattern_ids=[pattern.pattern_id],
-            first_error_at_ms=pattern.first_at_ms,
-            opened_at_ms=now,
-            updated_at_ms=now,
-            reason=pattern.reason,
-            experiment_id=pattern.experiment_id,
-        ),
-        service=pattern.service,
-        layer=pattern.layer,
-        fingerprint=pattern.fingerprint,
-        category=pattern.category,
-        error_type=pattern.error_type,
-        transient=pattern.transient,
-        news_ms=now,
-    )
-    state.cases[incident_id] = case
+    case = turn.open(incident_id, pattern, [pattern.pattern_id])
     state.sights[pattern.pattern_id] = Sight(pattern=pattern, incident_id=incident_id)
-    turn.touch(case)
     return case
 
 

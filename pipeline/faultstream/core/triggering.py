@@ -6,7 +6,7 @@ from faultstream.core import controls
 from faultstream.core.controls import Trigger
 from faultstream.core.incident import MAX_CASES, Case, Wanted, patterns_of
 from faultstream.core.policy import Topology
-from faultstream.core.records import Control, Incident, Pattern
+from faultstream.core.records import Control, Pattern
 from faultstream.core.strategy import check
 from faultstream.core.turn import Turn
 from faultstream.core.workflow import steps_of
@@ -100,30 +100,6 @@ def _open(turn: Turn, control: Control, wish: Trigger, past: Case | None) -> Cas
         reason=reason,
         experiment_id=past.incident.experiment_id if past else "",
     )
-    case = Case(
-        incident=Incident(
-            incident_id=incident_id,
-            revision=0,
-            state="open",
-            severity=asked.severity,
-            environment=state.environment,
-            root=service,
-            pattern_ids=list(past.incident.pattern_ids) if past else [],
-            first_error_at_ms=asked.first_at_ms,
-            opened_at_ms=now,
-            updated_at_ms=now,
-            reason=reason,
-            experiment_id=asked.experiment_id,
-        ),
-        service=service,
-        layer=layer,
-        fingerprint=asked.fingerprint,
-        category=asked.category,
-        error_type=asked.error_type,
-        transient=asked.transient,
-        asked=asked,
-        news_ms=now,
-    )
-    state.cases[incident_id] = case
-    turn.touch(case)
+    case = turn.open(incident_id, asked, list(past.incident.pattern_ids) if past else [])
+    case.asked = asked
     return case

@@ -66,6 +66,35 @@ class Turn:
         if made is not None:
             self.notices.append(made)
 
+    def open(self, incident_id: str, pattern: Pattern, pattern_ids: list[str]) -> Case:
+        """A new incident at its first news, which `pattern` tells."""
+        case = Case(
+            incident=Incident(
+                incident_id=incident_id,
+                revision=0,
+                state="open",
+                severity=pattern.severity,
+                environment=self.state.environment,
+                root=pattern.service,
+                pattern_ids=pattern_ids,
+                first_error_at_ms=pattern.first_at_ms,
+                opened_at_ms=self.now_ms,
+                updated_at_ms=self.now_ms,
+                reason=pattern.reason,
+                experiment_id=pattern.experiment_id,
+            ),
+            service=pattern.service,
+            layer=pattern.layer,
+            fingerprint=pattern.fingerprint,
+            category=pattern.category,
+            error_type=pattern.error_type,
+            transient=pattern.transient,
+            news_ms=self.now_ms,
+        )
+        self.state.cases[incident_id] = case
+        self.touch(case)
+        return case
+
     def touch(self, case: Case) -> None:
         """Marks a case as changed."""
         self.touched[case.incident.incident_id] = case

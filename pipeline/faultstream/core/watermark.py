@@ -18,11 +18,6 @@ SKEW_MS: Final = 1_000
 START: Final = -(1 << 62)
 
 
-def effective(event_time_ms: int, record_ms: int, max_ahead_ms: int) -> int:
-    """The event time to use: the record's own time when the event claims to be too far ahead."""
-    return record_ms if event_time_ms > record_ms + max_ahead_ms else event_time_ms
-
-
 class _Saved(msgspec.Struct, array_like=True):
     newest_ms: int
     value_ms: int
