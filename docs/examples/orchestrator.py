@@ -26,6 +26,7 @@ from faultstream.client import Executor, Outcome, RecoveryCommand, progress
 ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 RESTARTED = "kubectl.kubernetes.io/restartedAt"
 COMMAND = "faultstream.io/command"
+BEFORE = "faultstream.io/replicas-before"
 MERGE = "application/merge-patch+json"
 TRIES = 5
 MARGIN_MS = 60_000
@@ -65,19 +66,16 @@ class Deployment:
             return Outcome("not_attempted", str(exc))
 
     async def scale(self, command: RecoveryCommand) -> Outcome:
-        """Multiply the replicas by `factor`, at most `max_instances`."""
+        """Multiply the replicas by `factor`, at most `max_instances`; or take that back."""
         try:
             for _ in range(TRIES):
                 found = await self._ask("GET")
                 if found["metadata"].get("annotations", {}).get(COMMAND) == command.command_id:
                     return await self._rolled_out(command)
                 before = found["spec"]["replicas"]
-                most = command.parameters.get("max_instances") or before * 10
-                wanted = min(math.ceil(before * command.parameters.get("factor", 1.5)), most)
-                if wanted <= before:
-                    return Outcome("not_attempted", f"{before} replicas are the most allowed")
+                wanted = _back(command, found) if command.rollback_of else _more(command, before)
                 metadata = {
-                    "annotations": {COMMAND: command.command_id},
+                    "annotations": {COMMAND: command.command_id, BEFORE: str(before)},
                     "resourceVersion": found["metadata"]["resourceVersion"],
                 }
                 change = {"metadata": metadata, "spec": {"replicas": wanted}}
@@ -149,6 +147,23 @@ def _template(annotations: dict[str, str]) -> dict[str, Any]:
     return {"template": {"metadata": {"annotations": annotations}}}
 
 
+def _more(command: RecoveryCommand, before: int) -> int:
+    """How many replicas there should be."""
+    most = command.parameters.get("max_instances") or before * 10
+    wanted = min(math.ceil(before * command.parameters.get("factor", 1.5)), most)
+    if wanted <= before:
+        raise RefusedError(f"{before} replicas are the most allowed")
+    return wanted
+
+
+def _back(command: RecoveryCommand, found: dict[str, Any]) -> int:
+    """How many there were before the command that is taken back, unless others came after it."""
+    notes = found["metadata"].get("annotations", {})
+    if notes.get(COMMAND) != command.rollback_of:
+        raise RefusedError("it was scaled by something else since, and is left as it is")
+    return int(notes[BEFORE])
+
+
 def _stuck(status: dict[str, Any]) -> bool:
     return any(
         one["type"] == "Progressing" and one["status"] == "False"
@@ -160,7 +175,7 @@ def executor(service: str, deployment: Deployment, **settings: Any) -> Executor:
     """An executor of `service`; `settings` are those of `Executor`."""
     made = Executor(service, handler_timeout_s=900.0, **settings)
     made.handles("service_restart")(deployment.restart)
-    made.handles("resource_scale")(deployment.scale)
+    made.handles("resource_scale", undoes=True)(deployment.scale)
     return made
 
 

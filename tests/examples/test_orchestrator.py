@@ -135,6 +135,20 @@ async def test_restart_replaces_all_instances(
     assert api.generation == generation == 2
 
 
+async def test_a_scaling_is_taken_back_once(example: ModuleType, api: Api, tmp_path: Path) -> None:
+    """To what was there before it; one that was followed by another stays as it is."""
+    target = deployment(example, api, tmp_path)
+    first = command("resource_scale", parameters={"factor": 2.0})
+    assert (await target.scale(first)).message == "4 replicas"
+    undo = command("resource_scale", rollback_of=first.command_id)
+    for _ in range(2):
+        assert await target.scale(undo) == Outcome("success", "2 replicas", {"replicas": 2})
+    assert len(api.patches) == 2
+    late = command("resource_scale", rollback_of=first.command_id)
+    assert (await target.scale(late)).status == "not_attempted"
+    assert api.replicas == 2
+
+
 async def test_scale_multiplies_once(example: ModuleType, api: Api, tmp_path: Path) -> None:
     """By the factor, rounded up; a repeat of the command does not multiply again, and somebody
     else's change in between is not overwritten."""

@@ -22,6 +22,12 @@ services:
         command: {{argv: [/bin/echo, "{{graceful_ms}}", "{{service}}"], timeout_ms: 45_000}}
       cache_clear:
         webhook: {{url: "https://ops.example.org/hooks/cache", secret_env: HOOK, attempts: 2}}
+      resource_scale:
+        command:
+          argv: [/bin/echo, "{{factor}}"]
+          undo_argv: [/bin/echo, "back", "{{rollback_of}}"]
+      pool_increase:
+        webhook: {{url: "https://x/pool", secret_env: HOOK, undo_url: "https://y/pool"}}
       drain:
         delivery: broadcast
         command: {{argv: [/bin/echo, "{{node}}"], exit_codes: {{"75": partial}}}}
@@ -46,6 +52,9 @@ WRONG = [
         '"{gracefull_ms}"',
         "argv[1]: service_restart has no such parameter; got 'gracefull_ms'.",
     ),
+    ("{rollback_of}", "{rollback}", "undo_argv[2]: resource_scale has no such parameter; got 'ro"),
+    ("undo_argv: [/bin/echo", "undo_argv: [echo", "command.undo_argv[0]: no path; must be an abso"),
+    ("https://y/", "y/", "services.orders.handlers.pool_increase.webhook.undo_url: no address"),
     ("https://ops.example.org", "ftp://ops", "webhook.url: no address; must be an address that"),
     ("https://ops", "https://ann:pw@ops", "webhook.url: names a user. Requests are signed"),
     (
@@ -143,7 +152,8 @@ def test_check(tmp_path: Path, environment: pytest.MonkeyPatch) -> None:
     path = written(tmp_path)
     done = CliRunner().invoke(main, ["executor", "--config", str(path), "--check"])
     assert done.exit_code == 0, done.output
-    assert done.output == f"{path}: fine, orders: service_restart, cache_clear, drain\n"
+    back = "resource_scale (and back), pool_increase (and back)"
+    assert done.output == f"{path}: fine, orders: service_restart, cache_clear, {back}, drain\n"
     assert not (tmp_path / "journal").exists()
 
 

@@ -45,10 +45,13 @@ class Place:
         (folder / "program.py").write_text(PROGRAM)
         argv = [sys.executable, str(folder / "program.py"), str(self.done), "{command_id}"]
         handler = f"{{command: {{argv: {argv}}}}}".replace("'", '"')
+        back = [*argv[:3], "back {rollback_of}"]
+        scale = f"{{command: {{argv: {argv}, undo_argv: {back}}}}}".replace("'", '"')
         (folder / "executor.yaml").write_text(
             f"version: 1\ninstance: ops-1\njournal: {folder / 'journal'}\n"
             f"services:\n  orders:\n    concurrency: 8\n    handlers:\n"
             f"      cache_clear: {handler}\n      service_restart: {handler}\n"
+            f"      resource_scale: {scale}\n"
         )
 
     def start(self) -> subprocess.Popen[bytes]:
@@ -141,13 +144,30 @@ def test_killed_in_the_middle_it_does_nothing_twice(place: Place, kills: int) ->
 _INTERRUPTED = ("failed", "the executor ended while at it")
 
 
+def test_what_was_done_is_taken_back(embedded_broker: str, prefix: str, tmp_path: Path) -> None:
+    """A command with `rollback_of` runs the handler's undo, and nothing where there is none."""
+    place = Place(embedded_broker, prefix, tmp_path)
+    undo = command("resource_scale", delivery="exactly_one", rollback_of="c-1")
+    other = command("cache_clear", rollback_of="c-2")
+    place.publish(undo, other)
+    process = place.start()
+    try:
+        told = {result.command_id: result for result in place.answers(2)}
+    finally:
+        child.kill(process)
+    assert told[undo.command_id].status == "success"
+    assert told[other.command_id].status == "not_attempted"
+    assert "takes nothing back" in told[other.command_id].message
+    assert place.ran() == ["back", "c-1"]
+
+
 def test_sigterm_lets_it_finish(embedded_broker: str, prefix: str, tmp_path: Path) -> None:
     """What runs is finished and told, the exit code is 0, and it says when it is ready."""
     place = Place(embedded_broker, prefix, tmp_path)
     process = place.start()
     try:
         log = tmp_path / "log"
-        until(lambda: "ready: orders: cache_clear, service_restart" in log.read_text(), "ready")
+        until(lambda: "ready: orders: cache_clear, service_restart, re" in log.read_text(), "ready")
         place.slow(True)
         order = command("cache_clear")
         place.publish(order)

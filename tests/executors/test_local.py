@@ -36,6 +36,19 @@ async def test_parameters_are_arguments_and_variables() -> None:
         assert f"'{name}'" in names
 
 
+async def test_an_undo_has_a_line_of_its_own() -> None:
+    """It is run for commands that take back, and gets the same parameters."""
+    argv = (sys.executable, "-I", "-c", SHOW)
+    there, back = (*argv, "up", "{factor}"), (*argv, "down", "{factor}", "{rollback_of}")
+    local = LocalCommand(CommandPolicy(argv=there, undo_argv=back), ENV)
+    assert local.undoes
+    for first, shown in (("", "up|2.0"), ("c-1", "down|2.0|c-1")):
+        order = command("resource_scale", parameters={"factor": 2.0}, rollback_of=first)
+        outcome = await local(order)
+        assert outcome.details["output"].splitlines()[0] == shown
+    assert not program(SHOW).undoes
+
+
 @pytest.mark.parametrize(
     "value", ["x; touch {file}", "$(touch {file})", "`touch {file}`", "x|touch {file}", "'\"*?~"]
 )

@@ -72,6 +72,19 @@ async def test_the_request_is_the_command_signed(receiver: Receiver) -> None:
     assert headers["idempotency-key"] == message_id
 
 
+async def test_an_undo_goes_to_an_address_of_its_own(receiver: Receiver) -> None:
+    """The commands that take back, and no others; each with an id of its own."""
+    undo = command("resource_scale", rollback_of="c-1")
+    policy = WebhookPolicy(url="http://127.0.0.1:1/", undo_url=receiver.url, secret_env="S")
+    webhook = Webhook(policy, KEY, first_wait_s=0.001, clock_ms=lambda: undo.issued_at_ms)
+    assert webhook.undoes
+    assert (await webhook(undo)).status == "success"
+    assert (await webhook(command("resource_scale"))).status == "failed"
+    await webhook.close()
+    ((_, body),) = receiver.got
+    assert wire.decode(RecoveryCommand, body).rollback_of == "c-1"
+
+
 async def test_one_id_for_a_command_and_target(receiver: Receiver) -> None:
     """The same in every attempt and from every executor; another for another target or command."""
     order = command()

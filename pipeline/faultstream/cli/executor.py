@@ -12,7 +12,7 @@ from faultstream.config import executor as config
 from faultstream.config.errors import ConfigError
 from faultstream.config.settings import Settings
 from faultstream.config.topology import load
-from faultstream.executors.policy import ExecutorPolicy
+from faultstream.executors.policy import ExecutorPolicy, HandlerPolicy
 from faultstream.ops import log
 
 if TYPE_CHECKING:
@@ -106,5 +106,13 @@ async def _tell(crew: "Crew", policy: ExecutorPolicy) -> None:
 
 def _shown(policy: ExecutorPolicy) -> str:
     return "; ".join(
-        f"{name}: {', '.join(service.handlers)}" for name, service in policy.services.items()
+        f"{name}: {', '.join(_named(*one) for one in service.handlers.items())}"
+        for name, service in policy.services.items()
     )
+
+
+def _named(strategy: str, handler: HandlerPolicy) -> str:
+    undoes = (handler.webhook is not None and handler.webhook.undo_url is not None) or (
+        handler.command is not None and handler.command.undo_argv is not None
+    )
+    return f"{strategy} (and back)" if undoes else strategy

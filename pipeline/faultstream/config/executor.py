@@ -13,7 +13,7 @@ from faultstream.config.shape import did_you_mean, misfits
 from faultstream.config.source import Source
 from faultstream.executors import KINDS
 from faultstream.executors.parameters import ALWAYS, known, places
-from faultstream.executors.policy import ExecutorPolicy, HandlerPolicy
+from faultstream.executors.policy import Argv, CommandPolicy, ExecutorPolicy, HandlerPolicy
 
 OURS: Final = frozenset({"FAULTSTREAM_SIGNING_KEY", "FAULTSTREAM_CLICKHOUSE"})
 """Secrets that no program is given."""
@@ -61,19 +61,24 @@ def addresses(source: Source, policy: ExecutorPolicy) -> Iterator[Problem]:
     for path, _, handler in _handlers(policy):
         if handler.webhook is None:
             continue
-        place = f"{path}.webhook.url"
-        try:
-            parts = urlsplit(handler.webhook.url)
-            usable = parts.scheme in {"http", "https"} and bool(parts.hostname)
-            named = "@" in parts.netloc
-        except ValueError:
-            usable = named = False
-        if not usable:
-            bound = "an address that begins with http:// or https://"
-            yield source.problem(place, "no address", bound=bound)
-        elif named:
-            mend = "Requests are signed; the receiver checks that."
-            yield source.problem(place, "names a user", mend=mend)
+        yield from _address(source, f"{path}.webhook.url", handler.webhook.url)
+        if handler.webhook.undo_url is not None:
+            yield from _address(source, f"{path}.webhook.undo_url", handler.webhook.undo_url)
+
+
+def _address(source: Source, place: str, url: str) -> Iterator[Problem]:
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in {"http", "https"} and bool(parts.hostname)
+        named = "@" in parts.netloc
+    except ValueError:
+        usable = named = False
+    if not usable:
+        bound = "an address that begins with http:// or https://"
+        yield source.problem(place, "no address", bound=bound)
+    elif named:
+        mend = "Requests are signed; the receiver checks that."
+        yield source.problem(place, "names a user", mend=mend)
 
 
 def programs(source: Source, policy: ExecutorPolicy) -> Iterator[Problem]:
@@ -81,19 +86,23 @@ def programs(source: Source, policy: ExecutorPolicy) -> Iterator[Problem]:
     for path, _, handler in _handlers(policy):
         if handler.command is None:
             continue
-        argv, cwd = handler.command.argv, handler.command.cwd
-        place = f"{path}.command.argv"
-        if not argv:
-            yield source.problem(place, "no program", bound="at least one element")
-        elif not Path(argv[0]).is_absolute():
-            bound = "an absolute path"
-            yield source.problem(f"{place}[0]", "no path", bound=bound, value=shown(argv[0]))
-        elif not Path(argv[0]).is_file() or not os.access(argv[0], os.X_OK):
-            problem = "no program that may be run"
-            yield source.problem(f"{place}[0]", problem, value=shown(argv[0]))
+        cwd = handler.command.cwd
+        for name, argv in _lines(handler.command):
+            yield from _program(source, f"{path}.command.{name}", argv)
         if not Path(cwd).is_absolute() or not Path(cwd).is_dir():
             bound = "the absolute path of a folder"
             yield source.problem(f"{path}.command.cwd", "no folder", bound=bound, value=shown(cwd))
+
+
+def _program(source: Source, place: str, argv: Argv) -> Iterator[Problem]:
+    if not argv:
+        yield source.problem(place, "no program", bound="at least one element")
+    elif not Path(argv[0]).is_absolute():
+        bound = "an absolute path"
+        yield source.problem(f"{place}[0]", "no path", bound=bound, value=shown(argv[0]))
+    elif not Path(argv[0]).is_file() or not os.access(argv[0], os.X_OK):
+        problem = "no program that may be run"
+        yield source.problem(f"{place}[0]", problem, value=shown(argv[0]))
 
 
 def parameters(source: Source, policy: ExecutorPolicy) -> Iterator[Problem]:
@@ -102,15 +111,27 @@ def parameters(source: Source, policy: ExecutorPolicy) -> Iterator[Problem]:
         names = known(strategy)
         if handler.command is None or names is None:
             continue
-        for number, text in enumerate(handler.command.argv[1:], 1):
-            for name in places([text]):
+        for line, argv in _lines(handler.command):
+            for number, name in _places(argv):
                 if name not in names and name not in ALWAYS:
                     yield source.problem(
-                        f"{path}.command.argv[{number}]",
+                        f"{path}.command.{line}[{number}]",
                         f"{strategy} has no such parameter",
                         value=shown(name),
                         mend=did_you_mean(name, [*names, *ALWAYS]),
                     )
+
+
+def _lines(policy: CommandPolicy) -> Iterator[tuple[str, Argv]]:
+    yield "argv", policy.argv
+    if policy.undo_argv is not None:
+        yield "undo_argv", policy.undo_argv
+
+
+def _places(argv: Argv) -> Iterator[tuple[int, str]]:
+    for number, text in enumerate(argv[1:], 1):
+        for name in places([text]):
+            yield number, name
 
 
 def secrets(source: Source, policy: ExecutorPolicy) -> Iterator[Problem]:

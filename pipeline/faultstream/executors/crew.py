@@ -58,7 +58,8 @@ class Crew:
             )
             for strategy, action in actions.items():
                 delivery = handlers.handlers[strategy].delivery
-                executor.handles(strategy, delivery=delivery)(action.__call__)
+                handles = executor.handles(strategy, delivery=delivery, undoes=action.undoes)
+                handles(action.__call__)
             self.executors.append(executor)
 
     @property

@@ -17,6 +17,11 @@ class Action(Protocol):
         """The most that one call takes."""
         ...
 
+    @property
+    def undoes(self) -> bool:
+        """Whether commands with `rollback_of` are taken back, and not carried out as others."""
+        ...
+
     async def __call__(self, command: RecoveryCommand) -> Outcome:
         """What came of it; raises only for our own mistakes."""
         ...

@@ -41,11 +41,20 @@ class LocalCommand:
         """Its time and the grace that follows."""
         return self._policy.timeout_ms + self._policy.grace_ms + int(_LEFT_BEHIND_S * 1000)
 
+    @property
+    def undoes(self) -> bool:
+        """Whether there is a program for it."""
+        return self._policy.undo_argv is not None
+
     async def __call__(self, command: RecoveryCommand) -> Outcome:
         """What came of it."""
+        policy = self._policy
+        templates = policy.argv
+        if command.rollback_of and policy.undo_argv is not None:
+            templates = policy.undo_argv
         try:
             words = parameters.words(command)
-            argv = parameters.filled(self._policy.argv, words)
+            argv = parameters.filled(templates, words)
         except parameters.ParameterError as exc:
             return Outcome("not_attempted", f"parameters: {exc}")
         if not os.access(argv[0], os.X_OK):

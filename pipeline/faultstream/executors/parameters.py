@@ -15,8 +15,16 @@ from faultstream.core.strategy import STRATEGIES, check
 
 MAX_CHARS: Final = 500
 MAX_PARAMETERS: Final = 50
-ALWAYS: Final = ("command_id", "incident_id", "environment", "service", "strategy", "attempt")
-"""What every command has beside its parameters."""
+ALWAYS: Final = (
+    "command_id",
+    "incident_id",
+    "environment",
+    "service",
+    "strategy",
+    "attempt",
+    "rollback_of",
+)
+"""What every command has beside its parameters; `rollback_of` is empty in most."""
 
 _PLACE: Final = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,99}")
@@ -55,6 +63,7 @@ def words(command: RecoveryCommand) -> dict[str, str]:
         "service": _text("service", command.target.service),
         "strategy": _text("strategy", command.strategy),
         "attempt": str(command.attempt),
+        "rollback_of": _text("rollback_of", command.rollback_of),
     }
 
 

@@ -11,6 +11,8 @@ from faultstream.core.records import Delivery
 LongestMillis = Annotated[int, Meta(ge=1, le=900_000)]
 Status = Literal["success", "partial", "failed", "not_attempted"]
 ExitCode = Annotated[str, Meta(pattern=r"^(0|[1-9][0-9]{0,2})$")]
+Url = Annotated[str, Meta(min_length=1, max_length=2_000)]
+Argv = tuple[Annotated[str, Meta(max_length=4_096)], ...]
 HttpStatus = Annotated[str, Meta(pattern=r"^[2-5][0-9]{2}$")]
 
 
@@ -23,8 +25,11 @@ class WebhookPolicy(_Policy, frozen=True, kw_only=True):
     secret that requests are signed with. `statuses` says what an HTTP status means, beyond what
     the webhook knows by itself."""
 
-    url: Annotated[str, Meta(min_length=1, max_length=2_000)]
+    url: Url
     secret_env: Annotated[str, Meta(min_length=1, max_length=200)]
+    undo_url: Url | None = None
+    """Where commands go that take one of the strategy back. It may be `url` again: such a command
+    has `rollback_of`. Left out, those of a built-in strategy are not attempted."""
     timeout_ms: LongestMillis = 10_000
     """Of one request."""
     attempts: Annotated[int, Meta(ge=1, le=10)] = 3
@@ -40,7 +45,10 @@ class CommandPolicy(_Policy, frozen=True, kw_only=True):
     environment the program gets PATH, LANG and what `pass_env` names.
     """
 
-    argv: tuple[Annotated[str, Meta(max_length=4_096)], ...]
+    argv: Argv
+    undo_argv: Argv | None = None
+    """The program that takes back what `argv` did, for commands with `rollback_of`; it gets the
+    same parameters. Left out, such commands of a built-in strategy are not attempted."""
     cwd: str = "/"
     env: dict[str, str] = {}
     pass_env: tuple[str, ...] = ()

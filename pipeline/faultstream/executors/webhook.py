@@ -94,14 +94,22 @@ class Webhook:
         policy = self._policy
         return policy.attempts * policy.timeout_ms + (policy.attempts - 1) * int(MAX_WAIT_S * 1000)
 
+    @property
+    def undoes(self) -> bool:
+        """Whether there is an address for it."""
+        return self._policy.undo_url is not None
+
     async def __call__(self, command: RecoveryCommand) -> Outcome:
         """What the receiver made of it."""
+        url = self._policy.url
+        if command.rollback_of and self._policy.undo_url is not None:
+            url = self._policy.undo_url
         body = wire.encode(command)
         target = command.target
         message_id = derive("webhook", command.command_id, target.environment, target.service)
         wait_s = self._first_wait_s
         for attempt in range(1, self._policy.attempts + 1):
-            answer = await self._post(message_id, body)
+            answer = await self._post(url, message_id, body)
             if not answer.passes or attempt == self._policy.attempts:
                 break
             wait_s = min(max(wait_s, answer.asked_s), MAX_WAIT_S)
@@ -118,7 +126,7 @@ class Webhook:
         if session is not None:
             await session.close()
 
-    async def _post(self, message_id: str, body: bytes) -> _Answer:
+    async def _post(self, url: str, message_id: str, body: bytes) -> _Answer:
         now_s = self._clock_ms() // 1000
         headers = {
             "content-type": "application/json",
@@ -133,7 +141,7 @@ class Webhook:
             self._session = aiohttp.ClientSession()
         try:
             async with self._session.post(
-                self._policy.url, data=body, headers=headers, allow_redirects=False, timeout=timeout
+                url, data=body, headers=headers, allow_redirects=False, timeout=timeout
             ) as answer:
                 content = await answer.content.read(MAX_ANSWER_BYTES + 1)
                 asked = answer.headers.get("retry-after", "")
