@@ -25,15 +25,17 @@ expect: {detected_within_s: 30, recovered_within_s: 60, strategies: [circuit_bre
 TOPOLOGY = """
   - {name: payments, services: [payments], strategies: [circuit_break]}
 """
+OFF = "  inject:\n    enabled: false\n"
 
 
 @pytest.fixture(scope="module")
 def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
-    """One for all, with a route for the experiment."""
+    """One for all, with a route for the experiment, and faults allowed."""
     folder = tmp_path_factory.mktemp("pipeline")
     file = folder / "topology.yaml"
     text = (Path(__file__).parents[2] / "topology.yaml").read_text("utf-8")
-    file.write_text(text.replace("\nroutes:\n", f"\nroutes:{TOPOLOGY}", 1), "utf-8")
+    text = text.replace("\nroutes:\n", f"\nroutes:{TOPOLOGY}", 1)
+    file.write_text(text.replace(OFF, OFF.replace("false", "true"), 1), "utf-8")
     before = os.environ.get("FAULTSTREAM_TOPOLOGY")
     os.environ["FAULTSTREAM_TOPOLOGY"] = str(file)
     try:
@@ -143,4 +145,4 @@ def test_an_experiment_that_nobody_injects_fails(pipeline: Pipeline, tmp_path: P
     plan.write_text("name: x\nservice: nobody\ninject: {target: db, probability: 2}\n", "utf-8")
     done = faultstream(pipeline, "experiment", "run", str(plan))
     assert done.returncode == 2
-    assert "plan.yaml: inject.probability: Expected `float` <= 1.0" in done.stderr
+    assert "plan.yaml:3: inject.probability: wrong value" in done.stderr

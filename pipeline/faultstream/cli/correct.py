@@ -8,18 +8,15 @@ import click
 
 from faultstream import wire
 from faultstream.cli.duration import DURATION, now_ms
-from faultstream.cli.steering import CONNECT_TIMEOUT_S, Desk, steering
+from faultstream.cli.steering import Desk, standing, steering
 from faultstream.cli.where import place
 from faultstream.config.settings import Settings
 from faultstream.config.topology import load
 from faultstream.core.corrections import Correct, correct_of, correction
 from faultstream.core.errors import DataError
 from faultstream.core.group import CATEGORIES, Category
-from faultstream.core.policy import Topology
 from faultstream.core.records import Control
 from faultstream.core.severity import SEVERITIES, Severity
-from faultstream.transport.scan import scan
-from faultstream.transport.topics import wait_for_broker
 
 DEFAULT_MS = 30 * 86_400_000
 DAY_MS = 86_400_000
@@ -94,7 +91,8 @@ def list_(brokers: str | None, file: Path | None) -> None:
     """List the corrections in force, one JSON object a line."""
     settings = Settings.from_env()
     topology = load(file or settings.topology)
-    for control in asyncio.run(_in_force(brokers or settings.brokers, topology, now_ms())):
+    found = standing(brokers or settings.brokers, topology, "correct", now_ms(), correct_of)
+    for control in asyncio.run(found):
         plain: dict[str, Any] = {
             "subject": control.subject,
             "environment": control.environment,
@@ -129,22 +127,6 @@ def _record(
         )
     except DataError as exc:
         raise click.UsageError(exc.reason) from exc
-
-
-async def _in_force(brokers: str, topology: Topology, now: int) -> list[Control]:
-    await wait_for_broker(brokers, CONNECT_TIMEOUT_S)
-    policy, last = topology.topics["control"], dict[str, Control]()
-    starts = dict.fromkeys(range(policy.partitions), 0)
-    async for record in scan(brokers, topology.topic("control"), starts):
-        if record.value is None or not (record.key or b"").startswith(b"correct/"):
-            continue
-        try:
-            control = wire.decode(Control, record.value)
-            correct_of(control)
-        except DataError:
-            continue
-        last[control.subject] = control
-    return [one for one in last.values() if one.active and (one.until_at_ms or now + 1) > now]
 
 
 def _shown(right: Correct) -> str:

@@ -13,18 +13,21 @@ import msgspec
 
 from faultstream.cli.commanding import Commander, commander
 from faultstream.cli.duration import DURATION, now_ms
+from faultstream.cli.steering import standing
 from faultstream.cli.where import place
-from faultstream.config.errors import ConfigError
+from faultstream.config.experiment import load as planned
 from faultstream.config.settings import Settings
 from faultstream.config.topology import load
 from faultstream.core.experiment import Experiment, Grade, Run, order
+from faultstream.core.guards import covers
 from faultstream.core.ids import derive
+from faultstream.core.policy import Topology
 
 ANSWER_S: Final = 5.0
 
 
 class NobodyInjectedError(click.ClickException):
-    """No executor of the service injected it."""
+    """Nothing was injected; the message says why."""
 
     exit_code = 1
 
@@ -54,7 +57,8 @@ def run(
     """Inject what FILE says, wait for the pipeline, and grade it.
 
     Detected in time? The right strategy? Recovery verified in time? Wrong commands? The service
-    needs an executor with an injector that is switched on (`Injector(enabled=True).obey`).
+    needs an executor with an injector that is switched on (`Injector(enabled=True).obey`), the
+    topology `strategies.inject.enabled: true`; nothing is injected where recovery is paused.
     Everything carries the experiment's id, so nobody is paged. The fault ends with its duration, or
     with this command. Exit code 1 when a check did not pass.
 
@@ -68,13 +72,13 @@ def run(
       duration_s: 60
     """
     settings = Settings.from_env()
-    topology = load(file or settings.topology)
-    experiment = read(plan)
-    if not experiment.environment:
-        experiment = msgspec.structs.replace(experiment, environment=topology.environment)
+    file = file or settings.topology
+    topology = load(file)
+    experiment = planned(plan, topology, str(file or "topology.yaml of the package"))
 
     async def all_of_it() -> Grade:
         async with commander(brokers or settings.brokers, topology, settings) as sent:
+            await _not_paused(brokers or settings.brokers, topology, experiment)
             return await conduct(sent, experiment, timeout_ms, click.echo)
 
     grade = asyncio.run(all_of_it())
@@ -86,21 +90,16 @@ def run(
         raise click.exceptions.Exit(1)
 
 
-def read(file: Path) -> Experiment:
-    """The experiment in a YAML file.
-
-    Raises:
-        ConfigError: it cannot be read, or something in it is wrong.
-    """
-    try:
-        return msgspec.yaml.decode(file.read_bytes(), type=Experiment)
-    except OSError as exc:
-        raise ConfigError(str(file), "", f"cannot be read: {exc.strerror}") from exc
-    except msgspec.ValidationError as exc:
-        problem, _, path = str(exc).partition(" - at ")
-        raise ConfigError(str(file), path.strip("`$.") or "", problem) from exc
-    except msgspec.DecodeError as exc:
-        raise ConfigError(str(file), "", f"no YAML: {exc}") from exc
+async def _not_paused(brokers: str, topology: Topology, experiment: Experiment) -> None:
+    """Raises NobodyInjectedError while somebody has paused recovery there: the fault would hurt,
+    and nothing would be done about it."""
+    for pause in await standing(brokers, topology, "pause", now_ms()):
+        if covers(pause, experiment.environment, experiment.service):
+            by, why = f" by {pause.by}" * bool(pause.by), f": {pause.reason}" * bool(pause.reason)
+            raise NobodyInjectedError(
+                f"nothing was injected: recovery is paused{by}{why}. "
+                "`faultstream pause --resume` takes that back"
+            )
 
 
 async def conduct(

@@ -49,10 +49,11 @@ def bound(kind: Any) -> str:  # noqa: PLR0911  (one per kind of value)
             )
         case inspect.BoolType():
             return "true or false"
-        case inspect.VarTupleType():
+        case inspect.VarTupleType() | inspect.ListType():
             return "a list"
         case inspect.UnionType():
-            return bound(_present(kind))
+            parts = get_args(_unwrapped(kind)) if _several(kind) else (_present(kind),)
+            return " or ".join(bound(part) for part in parts)
         case inspect.AnyType():
             return "anything"
     return "a mapping"
@@ -90,6 +91,8 @@ class _Walk:
         if get_origin(plain) is tuple:
             return self._tuple(plain, value, path)
         if get_origin(plain) in (Union, types.UnionType):
+            if _several(plain):
+                return [] if _fits(kind, value) else [self._wrong(kind, value, path)]
             return [] if value is None else self.at(_present(plain), value, path)
         return [] if _fits(kind, value) else [self._wrong(kind, value, path)]
 
@@ -158,6 +161,11 @@ def _unwrapped(kind: Any) -> Any:
 def _present(kind: Any) -> Any:
     """The one type of an optional that is not None."""
     return next(part for part in get_args(_unwrapped(kind)) if part is not types.NoneType)
+
+
+def _several(kind: Any) -> bool:
+    """Whether it is a choice of types, not one that may be absent."""
+    return types.NoneType not in get_args(_unwrapped(kind))
 
 
 def _listed(kind: Any) -> tuple[Any, ...]:
