@@ -10,6 +10,7 @@ import pytest
 
 from faultstream.client import Executor, lifetime
 from faultstream.client.shift import Shift
+from faultstream.core import signing
 from faultstream.core.signing import KEY_ID_HEADER
 from tests.client.topics import KEYS
 from tests.until import until, until_async
@@ -36,6 +37,31 @@ def test_the_key_may_stand_in_the_environment(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.delenv("FAULTSTREAM_SIGNING_KEY")
     with pytest.raises(ValueError, match="at least one signing key"):
         executor(keys=None)
+
+
+def test_keys_that_are_only_believed_may_stand_there_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They verify, the other one signs; what is wrong with one is said without showing it."""
+    new, old = b"another key of 16 bytes", b"an older key = of 21 bytes"
+    monkeypatch.setenv("FAULTSTREAM_SIGNING_KEY", new.decode())
+    monkeypatch.setenv("FAULTSTREAM_SIGNING_KEY_ID", "k2")
+    monkeypatch.setenv("FAULTSTREAM_SIGNING_KEYS_ACCEPTED", f"k1={old.decode()}, ")
+    seal = executor(keys=None).place.seal
+    assert dict(seal.headers(b"x"))[KEY_ID_HEADER] == b"k2"
+    assert seal.holds(b"x", signing.headers(b"x", old, "k1"))
+    assert not seal.holds(b"x", signing.headers(b"x", new, "k1"))
+    for wrong, said in (
+        ("k1", "part 1 is not of the form id=key"),
+        (f"k0={old.decode()},=x", "part 2 is not of the form id=key"),
+        (f"k2={old.decode()}", "k2 is the id of SIGNING_KEY"),
+        (f"k1={old.decode()},k1={old.decode()}", "k1 stands there twice"),
+    ):
+        monkeypatch.setenv("FAULTSTREAM_SIGNING_KEYS_ACCEPTED", wrong)
+        with pytest.raises(ValueError, match=f"FAULTSTREAM_SIGNING_KEYS_ACCEPTED: {said}"):
+            executor(keys=None)
+    monkeypatch.setenv("FAULTSTREAM_SIGNING_KEYS_ACCEPTED", "k1=short, secret")
+    with pytest.raises(ValueError, match="k1 has 5 bytes, a key has at least 16") as caught:
+        executor(keys=None)
+    assert "secret" not in str(caught.value)
 
 
 def test_handlers_are_registered_once_and_before_the_start() -> None:

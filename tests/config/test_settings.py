@@ -55,6 +55,23 @@ def test_the_clickhouse_address_is_taken_apart() -> None:
             "x" * 15,
             "too short; must be at least 16 bytes; got 15 bytes. `openssl rand -hex 32` makes one",
         ),
+        (
+            "SIGNING_KEYS_ACCEPTED",
+            "k0=" + "x" * 15,
+            (
+                "k0 has 15 bytes, a key has at least 16; must be id=key[,id=key], each key of at "
+                "least 16 bytes and without a comma"
+            ),
+        ),
+        (
+            "SIGNING_KEYS_ACCEPTED",
+            "k1=" + "x" * 16,
+            (
+                "k1 is the id of SIGNING_KEY; must be id=key[,id=key], each key of at least 16 bytes "
+                "and without a comma. Each key has an id of its own; give the new one another in "
+                "SIGNING_KEY_ID."
+            ),
+        ),
     ],
 )
 def test_a_wrong_variable_is_refused(name: str, value: str, message: str) -> None:

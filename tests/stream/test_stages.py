@@ -188,6 +188,24 @@ def test_respond_may_want_signed_results(key: bytes | None, required: bool) -> N
     assert effects.outcomes["tallied"] == (0 if refused else 1)
 
 
+def test_results_signed_with_a_key_of_before_count_while_keys_change() -> None:
+    """As long as the key is among those that are accepted; commands bear the new one."""
+    topology = load(None)
+    guards = msgspec.structs.replace(topology.guards, signed_results=True)
+    topology = msgspec.structs.replace(topology, guards=guards)
+    value = wire.encode(RESULT)
+    old = Raw(0, value, headers=tuple(signing.headers(value, KEY, "k1")))
+    new_key = b"another key of 16 bytes"
+    for accepted, counted in (({"k1": KEY}, 1), ({}, 0), ({"k1": new_key}, 0)):
+        stage = RespondStage(topology, key=new_key, key_id="k2", accepted=accepted)
+        stage.restore(0, {}, {})
+        effects = stage.take(RESULTS, [old], NOW)
+        assert effects.outcomes["tallied"] == counted
+        assert len(effects.refusals) == 1 - counted
+        (command, *_) = _commands(stage.take(PATTERNS, _patterns(), NOW))
+        assert signing.signed(command.value, command.headers, {"k2": new_key})
+
+
 def test_patterns_read_back() -> None:
     """What detect publishes is what respond reads."""
     assert all(wire.decode(Pattern, record.value).service == "orders" for record in _patterns())

@@ -10,7 +10,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from faultstream import wire
 from faultstream.config.errors import ConfigError
-from faultstream.config.settings import MIN_KEY_BYTES, Settings
+from faultstream.config.settings import Settings
 from faultstream.core import signing
 from faultstream.core.errors import DataError
 from faultstream.core.policy import TopicRole, Topology
@@ -45,7 +45,7 @@ def signing_key(settings: Settings) -> bytes:
             "FAULTSTREAM_SIGNING_KEY",
             "",
             "commands are signed, and there is no key",
-            bound=f"at least {MIN_KEY_BYTES} bytes",
+            bound=f"at least {signing.MIN_KEY_BYTES} bytes",
             value="nothing",
             mend="Set it to the key of the executors; `faultstream up` keeps one in signing.key",
         )

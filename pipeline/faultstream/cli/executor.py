@@ -76,7 +76,7 @@ def _crew(file: Path, policy: ExecutorPolicy, settings: Settings, brokers: str) 
         return Crew(
             policy,
             os.environ,
-            keys={settings.signing_key_id: settings.signing_key},
+            keys=settings.keys,
             brokers=brokers,
             topics=(topology.topic("commands"), topology.topic("results")),
         )

@@ -177,9 +177,11 @@ class _Up:
             "FAULTSTREAM_DATA": str(self._place.folder),
             "FAULTSTREAM_METRICS_PORT": str(port),
         }
-        env.pop("FAULTSTREAM_SIGNING_KEY", None)
         if name == "respond":
             env["FAULTSTREAM_SIGNING_KEY"] = key
+        else:
+            env.pop("FAULTSTREAM_SIGNING_KEY", None)
+            env.pop("FAULTSTREAM_SIGNING_KEYS_ACCEPTED", None)
         argv = [sys.executable, "-m", "faultstream", "worker", name]
         return Part(
             name,

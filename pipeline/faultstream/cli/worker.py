@@ -79,7 +79,12 @@ def _respond(settings: Settings, topology: Topology) -> Make:
         )
 
     async def make(health: Health) -> "Stage":  # noqa: ARG001
-        return RespondStage(topology, key=settings.signing_key, key_id=settings.signing_key_id)
+        return RespondStage(
+            topology,
+            key=settings.signing_key,
+            key_id=settings.signing_key_id,
+            accepted=settings.keys_accepted,
+        )
 
     return make
 

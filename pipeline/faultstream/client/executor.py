@@ -80,7 +80,8 @@ class Executor:
         """Make an executor; opens nothing yet.
 
         `keys` are signing keys of at least 16 bytes by key id, the first one signs results; None
-        reads FAULTSTREAM_SIGNING_KEY and FAULTSTREAM_SIGNING_KEY_ID (default k1). `instance` must
+        reads FAULTSTREAM_SIGNING_KEY, FAULTSTREAM_SIGNING_KEY_ID (default k1) and, for keys that
+        only verify, FAULTSTREAM_SIGNING_KEYS_ACCEPTED (`id=key[,id=key]`). `instance` must
         differ between instances and stay the same across restarts; default is the host's name.
         Commands that live longer than `max_ttl_ms`, or claim to be issued more than `skew_ms` from
         now, are rejected.
@@ -303,7 +304,17 @@ class Executor:
 
 
 def _keys_from_environment() -> dict[str, bytes]:
-    """The key that `faultstream` itself signs with, when it is set."""
+    """The key that `faultstream` itself signs with, when it is set, then those that it believes."""
+    from faultstream.core.signing import keys_in  # noqa: PLC0415 - import time
+
     key = os.environ.get("FAULTSTREAM_SIGNING_KEY", "")
-    key_id = os.environ.get("FAULTSTREAM_SIGNING_KEY_ID", "k1")
-    return {key_id: key.encode("utf-8", "surrogateescape")} if key else {}
+    key_id = os.environ.get("FAULTSTREAM_SIGNING_KEY_ID", "") or "k1"
+    if not key:
+        return {}
+    try:
+        more = keys_in(os.environ.get("FAULTSTREAM_SIGNING_KEYS_ACCEPTED", ""))
+    except ValueError as exc:
+        raise ValueError(f"FAULTSTREAM_SIGNING_KEYS_ACCEPTED: {exc}") from exc
+    if key_id in more:
+        raise ValueError(f"FAULTSTREAM_SIGNING_KEYS_ACCEPTED: {key_id} is the id of SIGNING_KEY")
+    return {key_id: key.encode("utf-8", "surrogateescape"), **more}

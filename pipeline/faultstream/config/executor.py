@@ -15,7 +15,9 @@ from faultstream.executors import KINDS
 from faultstream.executors.parameters import ALWAYS, known, places
 from faultstream.executors.policy import Argv, CommandPolicy, ExecutorPolicy, HandlerPolicy
 
-OURS: Final = frozenset({"FAULTSTREAM_SIGNING_KEY", "FAULTSTREAM_CLICKHOUSE"})
+OURS: Final = frozenset(
+    {"FAULTSTREAM_SIGNING_KEY", "FAULTSTREAM_SIGNING_KEYS_ACCEPTED", "FAULTSTREAM_CLICKHOUSE"}
+)
 """Secrets that no program is given."""
 
 

@@ -13,9 +13,9 @@ from urllib.parse import SplitResult, unquote, urlsplit
 import msgspec
 
 from faultstream.config.errors import ConfigError, Problem, shown
+from faultstream.core.signing import MIN_KEY_BYTES, keys_in
 
 PREFIX: Final = "FAULTSTREAM_"
-MIN_KEY_BYTES: Final = 16
 LOG_LEVELS: Final = ("debug", "info", "warning", "error", "critical")
 
 
@@ -53,6 +53,13 @@ VARIABLES: Final = (
         secret=True,
     ),
     Variable("SIGNING_KEY_ID", "k1", "Name of the signing key, sent beside the signature."),
+    Variable(
+        "SIGNING_KEYS_ACCEPTED",
+        "",
+        "Further keys that respond and executors believe but do not sign with, while keys change: "
+        "`id=key[,id=key]`.",
+        secret=True,
+    ),
     Variable("LOG_LEVEL", "info", f"One of {', '.join(LOG_LEVELS)}."),
     Variable("METRICS_PORT", "0", "Loopback port of metrics and health, 0 for none; 0 to 65535."),
     Variable("QUALITY_DATA", "", "Folder of real data sets, read by `faultstream quality`."),
@@ -85,8 +92,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     signing_key: bytes
     """Empty when none was given."""
     signing_key_id: str
+    keys_accepted: dict[str, bytes]
+    """Further keys by key id, never that of `signing_key_id`."""
     log_level: str
     metrics_port: int
+
+    @property
+    def keys(self) -> dict[str, bytes]:
+        """All keys by key id, the one to sign with first; empty without that."""
+        own = {self.signing_key_id: self.signing_key}
+        return {**own, **self.keys_accepted} if self.signing_key else {}
 
     @property
     def brokers(self) -> str:
@@ -111,6 +126,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             data=Path(reader.text("DATA")),
             signing_key=reader.key(),
             signing_key_id=reader.text("SIGNING_KEY_ID"),
+            keys_accepted=reader.keys_accepted(),
             log_level=reader.log_level(),
             metrics_port=reader.port(),
         )
@@ -172,6 +188,19 @@ class _Reader:
                 "`openssl rand -hex 32` makes one",
             )
         return key
+
+    def keys_accepted(self) -> dict[str, bytes]:
+        bound = "id=key[,id=key], each key of at least 16 bytes and without a comma"
+        try:
+            found = keys_in(self._env.get(PREFIX + "SIGNING_KEYS_ACCEPTED", ""))
+        except ValueError as exc:
+            self._wrong("SIGNING_KEYS_ACCEPTED", str(exc), bound)
+            return {}
+        own = self.text("SIGNING_KEY_ID")
+        if own in found:
+            mend = "Each key has an id of its own; give the new one another in SIGNING_KEY_ID."
+            self._wrong("SIGNING_KEYS_ACCEPTED", f"{own} is the id of SIGNING_KEY", bound, "", mend)
+        return found
 
     def log_level(self) -> str:
         level = self.text("LOG_LEVEL").lower()

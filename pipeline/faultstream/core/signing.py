@@ -29,6 +29,27 @@ def headers(value: bytes, key: bytes, key_id: str) -> list[tuple[str, bytes]]:
     return [(SIGNATURE_HEADER, sign(value, key).encode()), (KEY_ID_HEADER, key_id.encode())]
 
 
+def keys_in(text: str) -> dict[str, bytes]:
+    """Keys by key id from `id=key[,id=key]`, as they stand in an environment variable; no key holds
+    a comma. Nothing in it is no key.
+
+    Raises:
+        ValueError: what is wrong with which part, by its id or number from 1; without the keys.
+    """
+    found: dict[str, bytes] = {}
+    for number, part in enumerate(filter(None, (part.strip() for part in text.split(","))), 1):
+        key_id, equals, key = part.partition("=")
+        raw = key.encode("utf-8", "surrogateescape")
+        if not equals or not key_id:
+            raise ValueError(f"part {number} is not of the form id=key")
+        if key_id in found:
+            raise ValueError(f"{key_id} stands there twice")
+        if len(raw) < MIN_KEY_BYTES:
+            raise ValueError(f"{key_id} has {len(raw)} bytes, a key has at least {MIN_KEY_BYTES}")
+        found[key_id] = raw
+    return found
+
+
 def signed(value: bytes, given: Iterable[tuple[str, bytes]], keys: Mapping[str, bytes]) -> bool:
     """Whether the headers `given` hold a signature of `value` by one of `keys`, by key id."""
     found = dict(given)

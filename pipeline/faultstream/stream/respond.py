@@ -43,14 +43,23 @@ class RespondStage:
     inputs: Final[tuple[TopicRole, ...]] = ("patterns", "results")
     keyed: Final = True
 
-    def __init__(self, topology: Topology, *, key: bytes, key_id: str) -> None:
-        """`key` signs the commands, and results where the topology wants that."""
+    def __init__(
+        self,
+        topology: Topology,
+        *,
+        key: bytes,
+        key_id: str,
+        accepted: Mapping[str, bytes] | None = None,
+    ) -> None:
+        """`key` signs the commands. Where the topology wants results signed, those by it or by one
+        of `accepted`, keys by key id, are believed."""
         self._respond = Respond(topology)
         self._environment = topology.environment
         self._partitions = topology.topics["patterns"].partitions
         self._signed = topology.guards.signed_results
         self._key = key
         self._key_id = key_id
+        self._keys = {**(accepted or {}), key_id: key}
         self._controls: dict[tuple[str, str], Control] = {}
         self._news: list[Control] = []
         self._cells: Cells[EnvironmentState] = Cells(
@@ -120,9 +129,8 @@ class RespondStage:
         if role == "patterns":
             return wire.decode(Pattern, record.value)
         result = wire.decode(RecoveryResult, record.value)
-        keys = {self._key_id: self._key}
-        if self._signed and not signing.signed(record.value or b"", record.headers, keys):
-            raise DataError("verify", f"a result without a signature by the key {self._key_id}")
+        if self._signed and not signing.signed(record.value or b"", record.headers, self._keys):
+            raise DataError("verify", f"no signature by a known key: {', '.join(self._keys)}")
         if not result.environment:
             key = (record.key or b"").decode("utf-8", "replace")
             result = msgspec.structs.replace(result, environment=key or self._environment)
