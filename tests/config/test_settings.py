@@ -67,9 +67,9 @@ def test_the_clickhouse_address_is_taken_apart() -> None:
             "SIGNING_KEYS_ACCEPTED",
             "k1=" + "x" * 16,
             (
-                "k1 is the id of SIGNING_KEY; must be id=key[,id=key], each key of at least 16 bytes "
-                "and without a comma. Each key has an id of its own; give the new one another in "
-                "SIGNING_KEY_ID."
+                "k1 is the id of SIGNING_KEY; must be id=key[,id=key], each key of at least 16 "
+                "bytes and without a comma. Each key has an id of its own; give the new one "
+                "another in SIGNING_KEY_ID."
             ),
         ),
     ],

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from faultstream.config.errors import ConfigError
-from faultstream.config.settings import MIN_KEY_BYTES
+from faultstream.core.signing import MIN_KEY_BYTES
 
 
 class Place:
