@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
+import pytest
+
 from faultstream import wire
 from faultstream.core.notify.decision import MOST_IDS, NotificationDecision, records
 from faultstream.core.notify.state import Decision
@@ -24,6 +26,7 @@ class Worker:
         self.told: list[tuple[str, str, str]] = []
         self.broken: dict[str, str | Exception] = {}
         self.decided: list[NotificationDecision] = []
+        self.table: dict[bytes, bytes] = dict(rows or {})
         self.stage = NotifyStage(topology, self.deliver, now=lambda: self.now_ms)
         self.stage.restore(0, rows or {}, {NOTES.topic: 99, INCIDENTS.topic: 99})
 
@@ -39,7 +42,17 @@ class Worker:
         self.now_ms += length_ms
         self.hear(self.stage.tick(self.now_ms).outputs)
         assert await self.stage.settle(_ours)
+        self.checkpoint()
+
+    def checkpoint(self) -> None:
+        """The state is durable, and what it said is published."""
+        self.write()
+        self.stage.saved()
         self.hear(self.stage.settled())
+
+    def write(self) -> None:
+        for changes in self.stage.snapshot().values():
+            self.table |= {key: value for key, value in changes if value is not None}
 
     def hear(self, outputs: Sequence[Output]) -> None:
         assert {output.role for output in outputs} <= {"notification_decisions"}
@@ -47,7 +60,8 @@ class Worker:
         self.decided += [wire.decode(NotificationDecision, output.value) for output in outputs]
 
     def rows(self) -> dict[bytes, bytes]:
-        return {key: value for key, value in self.stage.snapshot()[0] if value is not None}
+        self.write()
+        return self.table
 
 
 async def _ours() -> bool:
@@ -138,19 +152,60 @@ async def test_every_decision_is_a_record_with_its_reason() -> None:
     assert (sent.title, sent.level) == ("title of i1", "error")
 
 
-async def test_decisions_made_anew_replace_those_that_were_lost() -> None:
-    """A crash before the checkpoint: the same decisions again, with the same ids; after one the
-    count goes on."""
-    first, second = Worker(rules()), Worker(rules())
-    for worker in (first, second):
-        worker.hear(worker.stage.take(NOTES, [raw(0, note(1))], T0).outputs)
-        await worker.tick()
-    assert first.decided == second.decided
-    fresh = Worker(rules(), first.rows())
-    fresh.now_ms = first.now_ms
-    fresh.hear(fresh.stage.take(NOTES, [raw(1, note(2))], fresh.now_ms).outputs)
-    known = {one.decision_id for one in first.decided}
-    assert not known & {one.decision_id for one in fresh.decided}
+async def test_what_a_crash_undoes_was_never_told() -> None:
+    """Nothing is published of a state that was not written, so nothing has to be replaced."""
+    lost = Worker(rules())
+    lost.hear(lost.stage.take(NOTES, [raw(0, note(1)), raw(1, note(2))], T0).outputs)
+    lost.hear(lost.stage.tick(T0 + 30_000).outputs)
+    assert await lost.stage.settle(_ours)
+    lost.hear(lost.stage.settled())
+    assert lost.told
+    assert not lost.decided
+
+
+async def test_decisions_of_a_written_state_are_told_after_a_crash() -> None:
+    """It ended between the write and the publication: whoever reads the state publishes them, and
+    the next ones have ids of their own."""
+    worker = Worker(rules())
+    worker.stage.take(NOTES, [raw(0, note(1))], T0)
+    fresh, again = Worker(rules(), worker.rows()), Worker(rules(), worker.rows())
+    for one in (fresh, again):
+        one.hear(one.stage.settled())
+    assert [one.kind for one in fresh.decided] == ["grouped"]
+    assert fresh.decided == again.decided
+    fresh.stage.take(NOTES, [raw(1, note(2))], T0)
+    await fresh.tick()
+    third = Worker(rules(), fresh.rows())
+    third.hear(third.stage.settled())
+    assert third.decided == fresh.decided[1:]  # those of the latest write, with the same ids
+    assert len({one.decision_id for one in fresh.decided}) == len(fresh.decided) > 1
+
+
+async def test_a_write_that_failed_tells_nothing_until_it_is_done() -> None:
+    """What was decided meanwhile waits for its own write."""
+    worker = Worker(rules())
+    worker.stage.take(NOTES, [raw(0, note(1))], T0)
+    worker.write()  # not done yet
+    worker.hear(worker.stage.settled())
+    assert not worker.decided
+    worker.stage.take(NOTES, [raw(1, note(2))], T0)
+    worker.stage.saved()
+    worker.hear(worker.stage.settled())
+    assert [one.notification_ids for one in worker.decided] == [["n1"]]
+    worker.checkpoint()
+    assert [one.notification_ids for one in worker.decided] == [["n1"], ["n2"]]
+
+
+def test_very_many_decisions_do_not_fill_the_state(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond the bound they are published at once, in their order."""
+    monkeypatch.setattr("faultstream.stream.decided.MAX_HELD", 10)
+    worker = Worker(rules())
+    many = [raw(number, note(number)) for number in range(23)]
+    worker.hear(worker.stage.take(NOTES, many, T0).outputs)
+    assert 10 <= len(worker.decided) < 23
+    worker.checkpoint()
+    told = [one for each in worker.decided for one in each.notification_ids]
+    assert told == [f"n{number}" for number in range(23)]
 
 
 def test_a_decision_about_very_many_fits_a_topic() -> None:

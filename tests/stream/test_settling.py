@@ -68,11 +68,12 @@ async def run(told: Told) -> bool:
 
 
 async def test_decisions_are_with_the_broker_before_the_acknowledgement() -> None:
-    """Published after settling and before the state is taken, awaited before the input counts."""
+    """What earlier checkpoints led to is awaited before the state without it is written; what this
+    one led to is sent before the input counts."""
     told = Told(settles=True)
     assert await run(told)
     assert told.done == [
-        "settle", "settled", "send", "snapshot", "broker has it", "saved", "ack",
+        "settle", "settled", "send", "snapshot", "broker has it", "saved", "settled", "send", "ack",
     ]  # fmt: skip
 
 

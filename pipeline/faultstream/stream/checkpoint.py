@@ -1,8 +1,8 @@
 """The checkpoint: outputs are with the broker, state is in the changelog, then the input counts.
 
-Order: fence, what the stage keeps elsewhere and says of it, snapshot, outputs, fence, changelog,
-table, acknowledgement. A crash between any two leads to a replay that changes nothing, because the
-offsets stand beside the state. What could not be written is kept and written next time.
+Order: fence, what the stage keeps elsewhere, snapshot, outputs, fence, changelog, table, what may
+be said now, acknowledgement. A crash between any two leads to a replay that changes nothing,
+because the offsets stand beside the state. What could not be written is kept and written next time.
 """
 
 import asyncio
@@ -82,6 +82,7 @@ class Checkpoint:
             return "nothing"
         outcome = await self._write(generation)
         if outcome == "done":
+            await self._say()
             for stream, event in pending:
                 await stream.ack(event)
             del self._pending[: len(pending)]
@@ -110,7 +111,7 @@ class Checkpoint:
         return "done"
 
     async def _say(self) -> None:
-        """Publish what settling led to."""
+        """Publish what is durable and was not published yet."""
         if not isinstance(self._stage, Settling):
             return
         for output in self._stage.settled():

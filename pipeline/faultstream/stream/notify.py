@@ -3,8 +3,8 @@ replicas never tell twice.
 
 Notifications and incidents of an environment share a partition number. Messages are delivered
 before what led to them is acknowledged. Delivery is at least once: a crash between a delivery and
-the checkpoint repeats it, with the same message id. Every decision is published, those about a
-delivery before the input is acknowledged.
+the checkpoint repeats it, with the same message id. Every decision is published once the state
+that made it is durable, and before the input is acknowledged.
 """
 
 import asyncio
@@ -12,13 +12,13 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final, Protocol
 
 from faultstream import wire
-from faultstream.core.notify.decision import records
 from faultstream.core.notify.stage import Delivered, Notify, Tick
 from faultstream.core.notify.state import Decision, NotifyState, Send
 from faultstream.core.policy import TopicRole, Topology
 from faultstream.core.records import Control, Incident, Notification
 from faultstream.ops import clock, log, metrics
 from faultstream.stream.cells import Cell, Cells
+from faultstream.stream.decided import Decided
 from faultstream.stream.stage import Effects, Output, Rows, Source
 from faultstream.transport.reading import RawRecord
 
@@ -59,7 +59,7 @@ class NotifyStage:
         self._hot = False
         self._controls: dict[tuple[str, str], Control] = {}
         self._news: list[Control] = []
-        self._said: list[Output] = []
+        self._decided = Decided()
         self._cells: Cells[NotifyState] = Cells(
             save=self._notify.save,
             load=self._notify.load,
@@ -82,6 +82,8 @@ class NotifyStage:
         part = self._cells.restore(partition, rows, ends)
         self._news += [*self._controls.values()] if part.cells else []
         self._hot = self._hot or any(cell.state.due for cell in part.cells.values())
+        for cell in part.cells.values():
+            self._decided.restored(cell.state)
 
     def take(self, source: Source, records: Sequence[RawRecord], now_ms: int) -> Effects:
         """See Stage."""
@@ -145,7 +147,7 @@ class NotifyStage:
                 self._hot = True
             else:
                 _tell(output)
-                self._said += _outputs(cell.state.environment, output)
+                self._decided.add(cell.state, output)
 
     def eager(self) -> bool:
         """When a message waits to be delivered."""
@@ -171,9 +173,8 @@ class NotifyStage:
         return True
 
     def settled(self) -> list[Output]:
-        """The decisions that are not published yet."""
-        said, self._said = self._said, []
-        return said
+        """The decisions that are durable and not published yet."""
+        return self._decided.ready()
 
     async def _attempt(self, send: Send) -> str:
         try:
@@ -185,33 +186,22 @@ class NotifyStage:
 
     def snapshot(self) -> Mapping[int, Rows]:
         """See Stage."""
+        self._decided.snapshot(cell.state for cell in self._cells)
         return self._cells.snapshot()
 
     def saved(self) -> None:
         """See Stage."""
         self._cells.saved()
+        self._decided.saved()
 
     def forget(self) -> None:
         """See Stage. The controls stay."""
         self._cells.partitions.clear()
-        self._said.clear()
+        self._decided.forget()
         self._hot = False
 
     def __len__(self) -> int:
         return len(self._cells)
-
-
-def _outputs(environment: str, decision: Decision) -> list[Output]:
-    key = environment.encode()
-    return [
-        Output(
-            "notification_decisions",
-            key,
-            wire.encode(made),
-            wire.headers(made, made.decision_id, made.decided_at_ms),
-        )
-        for made in records(environment, decision)
-    ]
 
 
 def _tell(decision: Decision) -> None:

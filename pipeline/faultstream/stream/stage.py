@@ -136,10 +136,10 @@ class Steered(Protocol):
 
 @runtime_checkable
 class Settling(Protocol):
-    """A stage whose `settle` leads to outputs."""
+    """A stage with outputs that wait until the state that led to them is durable."""
 
     def settled(self) -> Sequence[Output]:
-        """What is to be published now; asked after a `settle` that was done."""
+        """What may be published now; asked before each snapshot and after each that was written."""
         ...
 
 

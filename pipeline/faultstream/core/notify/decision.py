@@ -15,8 +15,8 @@ MOST_CHARS: Final = 2_000
 class NotificationDecision(Record, kw_only=True):
     """One decision and its reason. Key: environment.
 
-    `decision_id` counts the decisions of an environment in one log: after a crash that lost some,
-    those made anew replace them.
+    `decision_id` counts the decisions of an environment in one log. They are published with the
+    state that made them, so one that a crash undoes is not there.
     """
 
     ce_type: ClassVar[str] = "io.faultstream.notification.decided.v1"

@@ -165,6 +165,8 @@ class NotifyState(msgspec.Struct, kw_only=True):
     now_ms: int = 0
     decided: int = 0
     """Decisions so far; each has its number in its id."""
+    said: list[Decision] = []
+    """Those that are not published yet; kept and bounded by the stage around it."""
     alerts: dict[str, Alert] = {}
     groups: dict[str, Group] = {}
     log: dict[str, Entry] = {}
