@@ -317,6 +317,20 @@ class CorrelationPolicy(_Policy, frozen=True, kw_only=True):
     significance: Annotated[float, Meta(gt=0.0, lt=1.0)] = 1e-3
 
 
+class ColdPolicy(_Policy, frozen=True, kw_only=True):
+    """Detection begins with a whole fleet: once `services` of an environment are seen, those that
+    began within `for_ms` of the first are new for `for_ms` each. So long recurring and burst need
+    more than their bare count: what is less likely than `significance` after what the service
+    did before, or in its first minute `flood` x the count of a burst."""
+
+    services: Annotated[int, Meta(ge=2, le=1000)] = 5
+    """As many in one partition; fewer are tried by hand, and held to the bare rules."""
+    for_ms: Millis = 600_000
+    """0 never holds anything."""
+    significance: Annotated[float, Meta(gt=0.0, le=1.0)] = 1e-4
+    flood: Positive = 4
+
+
 class DetectorsPolicy(_Policy, frozen=True, kw_only=True):
     """The detectors, and what they share: slots, lateness, episodes, bounds."""
 
@@ -338,6 +352,7 @@ class DetectorsPolicy(_Policy, frozen=True, kw_only=True):
     max_groups_per_service: Annotated[int, Meta(ge=1, le=1_000_000)] = 500
     max_services_per_partition: Annotated[int, Meta(ge=1, le=10_000_000)] = 20_000
     """A worker holds so many for each partition it has; past them the longest silent gives way."""
+    cold: ColdPolicy = ColdPolicy()
     recurring: RecurringPolicy = RecurringPolicy()
     burst: BurstPolicy = BurstPolicy()
     critical: CriticalPolicy = CriticalPolicy()

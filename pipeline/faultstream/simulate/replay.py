@@ -37,8 +37,9 @@ class Told(msgspec.Struct, frozen=True, gc=False):
 
 
 class _Partition:
-    def __init__(self, topology: Topology) -> None:
+    def __init__(self, topology: Topology, detect: Detect) -> None:
         self.mark = Watermark(topology.detectors)
+        self.fleets = detect.fleets()
         self.states: dict[tuple[str, str], ServiceState] = {}
         self.due: set[tuple[str, str]] = set()
         self.ticked = 0
@@ -51,7 +52,7 @@ class Replay:
     def __init__(self, topology: Topology, partitions: int) -> None:
         self._detect = Detect(topology)
         self._group = Grouper(topology).group
-        self._partitions = [_Partition(topology) for _ in range(partitions)]
+        self._partitions = [_Partition(topology, self._detect) for _ in range(partitions)]
         self._respond = Respond(topology)
         self._instances = {name: one.instances or 1 for name, one in topology.services.items()}
         self._environments: dict[str, EnvironmentState] = {}
@@ -85,7 +86,7 @@ class Replay:
         key = (event.environment, event.service)
         state = part.states.get(key)
         if state is None:
-            state = part.states[key] = self._detect.new(*key)
+            state = part.states[key] = self._detect.new(*key, part.fleets)
         self.events += 1
         now_ms, time_ms = one.arrived_ms, int(event.time or 0)
         if not self._detect.observe(state, event, self._group(event), event.event_id, now_ms):

@@ -35,9 +35,10 @@ class Cell(Generic[S]):
 
 
 class Partition(Generic[S]):
-    """The keys of one partition. `extra` is what the stage keeps beside them."""
+    """The keys of one partition. `extra` is what the stage keeps beside them, `shared` what their
+    states share, which follows from them and is not saved."""
 
-    __slots__ = ("ahead", "cells", "durable", "extra", "gone", "marked", "read")
+    __slots__ = ("ahead", "cells", "durable", "extra", "gone", "marked", "read", "shared")
 
     def __init__(self) -> None:
         self.cells: dict[bytes, Cell[S]] = {}
@@ -53,6 +54,7 @@ class Partition(Generic[S]):
         self.durable: dict[str, int] = {}
         """`marked` as of the latest snapshot that was written."""
         self.extra: Any = None
+        self.shared: Any = None
 
 
 class Cells(Generic[S]):

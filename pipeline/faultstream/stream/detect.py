@@ -60,7 +60,10 @@ class DetectStage:
 
     def restore(self, partition: int, rows: Mapping[bytes, bytes], ends: Mapping[str, int]) -> None:
         """See Stage."""
-        self._cells.restore(partition, rows, ends)
+        part = self._cells.restore(partition, rows, ends)
+        part.shared = self._detect.fleets()
+        for cell in part.cells.values():
+            self._detect.join(cell.state, part.shared)
         self._judged_ms.pop(partition, None)
 
     def take(self, source: Source, records: Sequence[RawRecord], now_ms: int) -> Effects:

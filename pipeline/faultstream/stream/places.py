@@ -63,7 +63,7 @@ class Places:
             self.folded += 1
             metrics.SERVICES_FOLDED.inc()
             return self._other(part, name)
-        cell = part.cells[key] = Cell(self._detect.new(*name), {})
+        cell = part.cells[key] = Cell(self._detect.new(*name, part.shared), {})
         other = _present(part, name)
         if other is not None:
             since = dict(other.offsets)
@@ -127,7 +127,7 @@ class Places:
         if found is None:
             others = sum(map(is_other, part.cells))
             mine = (name[0] if others < MAX_FOLDED else FOLDED, FOLDED)
-            found = part.cells[key_of(mine)] = Cell(self._detect.new(*mine), {})
+            found = part.cells[key_of(mine)] = Cell(self._detect.new(*mine, part.shared), {})
         return found
 
 

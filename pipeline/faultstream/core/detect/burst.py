@@ -3,16 +3,22 @@
 Until the service's history has `history` windows, the count alone decides. From then on the
 window must also hold more than the learned threshold, so that a busy service does not burst all
 day (see baseline.py); or its last quarter more than the one for a quarter, which shows sooner.
+
+While a whole fleet is new (see fleet.py), the count alone does not decide: the window must be
+unlike what the service did before it, or, in a service's first minutes, a flood.
 """
 
 from typing import ClassVar, Final
 
+from faultstream.core.detect.baseline import unusual
 from faultstream.core.detect.ring import Finding, Ring
-from faultstream.core.detect.shapes import OfService, above
+from faultstream.core.detect.shapes import UNEVEN, OfService, above
 from faultstream.core.policy import DetectorsPolicy
 from faultstream.core.records import PatternKind
 
 _PARTS: Final = 4
+_UNLEARNED: Final = 4
+"""For so many windows after a fleet was new its history may still be too short."""
 
 
 class Burst(OfService):
@@ -25,21 +31,55 @@ class Burst(OfService):
         self._count = policy.burst.count
         self._seconds = policy.burst.window_ms / 1000
         self._slots = max(1, policy.burst.window_ms // policy.slot_ms)
+        self._cold = policy.cold
 
     def find(self, ring: Ring, at: int, key: str) -> Finding | None:  # noqa: ARG002 (one per service)
         """Counts the window that ends with slots[at]."""
         total, since = ring.total(at, self._slots)
         if total < self._count:
             return None
-        window, seconds = ring.slots[at].number // self._slots, self._seconds
-        unusual, mean = ring.baseline.expect(window)
-        needed = max(self._count, unusual)
+        number, seconds = ring.slots[at].number, self._seconds
+        window = number // self._slots
+        learned, mean = ring.baseline.expect(window)
+        if ring.cold(at, number if learned else number - _UNLEARNED * self._slots):
+            return self._in_cold(ring, at, 1) or self._in_cold(ring, at, _PARTS)
+        needed = max(self._count, learned)
         if total < needed:
             total, since = ring.total(at, max(1, self._slots // _PARTS))
             needed = max(self._count, ring.baseline.expect_part(window, _PARTS))
             seconds, mean = seconds / _PARTS, mean / _PARTS
             if total < needed:
                 return None
+        return self._finding(total, needed, since, seconds=seconds, mean=mean)
+
+    def _in_cold(self, ring: Ring, at: int, parts: int) -> Finding | None:
+        """The same for one of `parts` of a window that ends with slots[at], by what came before
+        it since the service began."""
+        slots = max(1, self._slots // parts)
+        total, since = ring.total(at, slots)
+        memory, start = ring.memory, ring.slots[at].number - slots + 1
+        known_ms = start * ring.slot_ms - memory.since_ms if memory.since_ms else 0
+        mean = 0.0
+        if known_ms < self._slots * ring.slot_ms:
+            needed = max(self._count, self._cold.flood * self._count // min(parts, 2))
+        else:
+            inside = sum(
+                one.total for one in ring.slots[: at + 1] if start <= one.number <= memory.newest
+            )
+            length = slots * ring.slot_ms / known_ms
+            mean = (memory.total - inside) * length
+            high = (mean + length) * UNEVEN
+            if total <= high:
+                return None
+            likely = unusual(high, high * (1 + length * UNEVEN), self._cold.significance)
+            needed = max(self._count, likely)
+        if total < needed:
+            return None
+        return self._finding(total, needed, since, seconds=self._seconds / parts, mean=mean)
+
+    def _finding(
+        self, total: int, needed: int, since: int, *, seconds: float, mean: float
+    ) -> Finding:
         usual = f"{mean:.1f} are usual" if mean else "none are usual"
         reason = f"{total} errors in {seconds:g} s, {needed} are a burst, {usual}"
         return above(total, needed, since, reason=reason, usual=mean / seconds)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+from faultstream.core.detect.fleet import NEVER_HELD
 from faultstream.core.detect.memory import Sizes
 from faultstream.core.detect.predict import LIMITS, Foresight
 from faultstream.core.detect.predict_state import Outlook
@@ -114,7 +115,13 @@ class Judge:
                 self._close(state, lane, episode, out)
 
     def _ring(self, state: ServiceState, lane: Lane, slots: Sequence[Slot]) -> Ring:
-        return Ring(slots, lane.baseline, lane.memory, self._slot_ms, service=state.service)
+        hold = NEVER_HELD
+        if state.fleet is not None and lane is state.main and slots:
+            since_ms = lane.memory.since_ms
+            hold = state.fleet.hold(since_ms // self._slot_ms if since_ms else slots[0].number)
+        return Ring(
+            slots, lane.baseline, lane.memory, self._slot_ms, service=state.service, hold=hold
+        )
 
     def _keys(
         self, detector: Detector, ring: Ring, at: int, episodes: dict[str, Episode]

@@ -77,7 +77,8 @@ class Memory(msgspec.Struct, array_like=True):
     """See the module. `since_ms` is the service's first event, `newest` the last settled slot,
     `sights` the times of the latest first sights, `total` all events, `usual` long-run events by
     type, `followers` and `progress` what sequences are found from, `release` the newest one and
-    `released_ms` when it first showed (0: it was there from the start)."""
+    `released_ms` when it first showed (0: it was there from the start), `born` the first slot of
+    all."""
 
     since_ms: int = 0
     newest: int = 0
@@ -93,6 +94,7 @@ class Memory(msgspec.Struct, array_like=True):
     release: str = ""
     released_ms: int = 0
     outlook: Outlook = msgspec.field(default_factory=Outlook)
+    born: int = 0
 
     def learn(self, slot: Slot, sizes: "Sizes") -> None:
         """Takes a settled slot in, with its cells."""
@@ -102,6 +104,7 @@ class Memory(msgspec.Struct, array_like=True):
             self.traces, self.sights, self.total = {}, [], 0
             self.followers, self.progress = Followers(), Progress()
             self.release, self.released_ms = "", 0
+        self.born = self.born or slot.number
         self.newest = slot.number
         self.total += slot.total
         self.steps.learn(slot.number // sizes.step_slots, slot.total)

@@ -18,12 +18,10 @@ import msgspec
 from faultstream.core.detect.chance import binomial_tail, events_tail
 from faultstream.core.detect.memory import Sizes
 from faultstream.core.detect.ring import Finding, Ring
-from faultstream.core.detect.shapes import OfGroup
+from faultstream.core.detect.shapes import UNEVEN, OfGroup
 from faultstream.core.policy import DetectorsPolicy
 from faultstream.core.records import PatternKind
 
-_UNEVEN: Final = 1.5
-"""Rates are taken for this much higher than they were: errors come in clumps."""
 _LIKELY: Final = 0.01
 """A share that is more likely than this under the usual one is the usual one."""
 _ONGOING: Final = 0.01
@@ -62,7 +60,10 @@ class Recurring(OfGroup):
         mine, seen, since = counted[:3]
         if mine < needed:
             return None
-        known = self._known(ring, newest.number, key, counted)
+        cold = ring.cold(at, since)
+        known = self._known(ring, newest.number, key, counted, cold=cold)
+        if known is None and cold:
+            return None
         if known is not None and self._usual(
             known, ring, newest.number, self._policy.significance / (known.mine_before + mine)
         ):
@@ -85,7 +86,8 @@ class Recurring(OfGroup):
         if memo is not None and memo[0] is ring and memo[1] == at and memo[2] == key:
             known: _Known | None = memo[3]
         else:
-            known = self._known(ring, number, key, self._count(ring, at, key))
+            counted = self._count(ring, at, key)
+            known = self._known(ring, number, key, counted, cold=ring.cold(at, counted[2]))
         return known is None or not self._usual(known, ring, number, _ONGOING)
 
     def _count(self, ring: Ring, at: int, key: str) -> tuple[int, int, int, int, int]:
@@ -113,13 +115,21 @@ class Recurring(OfGroup):
         return mine, seen, since, mine_settled, seen_settled
 
     def _known(
-        self, ring: Ring, number: int, key: str, counted: tuple[int, int, int, int, int]
+        self,
+        ring: Ring,
+        number: int,
+        key: str,
+        counted: tuple[int, int, int, int, int],
+        *,
+        cold: bool,
     ) -> "_Known | None":
-        """What was known before the events that were counted; None if it is too little."""
+        """What was known before the events that were counted; None if it is too little. While all
+        are new, a minute must do."""
         mine, seen, since, mine_settled, seen_settled = counted
         memory = ring.memory
         for_ms = since * ring.slot_ms - memory.since_ms
-        if not memory.since_ms or for_ms < max(1, self._policy.learn_ms):
+        learn_ms = min(self._window_ms, self._policy.learn_ms) if cold else self._policy.learn_ms
+        if not memory.since_ms or for_ms < max(1, learn_ms):
             return None
         if memory.silent(number, self._sizes):
             return None
@@ -137,7 +147,7 @@ class Recurring(OfGroup):
     def _usual(self, known: "_Known", ring: Ring, number: int, bar: float) -> bool:
         """Whether so many are what is usual for the fingerprint: no less likely than `bar`."""
         share = (known.mine_before + 0.5) / (known.seen_before + 1)
-        length = (number - known.since + 1) * ring.slot_ms * _UNEVEN / known.for_ms
+        length = (number - known.since + 1) * ring.slot_ms * UNEVEN / known.for_ms
         if events_tail(known.mine - 1, known.mine_before, length) >= bar:
             return True
         if known.seen_before >= self._policy.history and (

@@ -11,6 +11,7 @@ from typing import ClassVar, Literal, Protocol
 import msgspec
 
 from faultstream.core.detect.baseline import Baseline
+from faultstream.core.detect.fleet import NEVER_HELD, Hold
 from faultstream.core.detect.memory import Memory
 from faultstream.core.policy import DetectorsPolicy
 from faultstream.core.records import Edge, PatternKind
@@ -23,7 +24,7 @@ class Ring:
     For a patient detector `memory` holds exactly the slots before the one it is asked about.
     """
 
-    __slots__ = ("_totals", "baseline", "memory", "service", "slot_ms", "slots")
+    __slots__ = ("_hold", "_totals", "baseline", "memory", "service", "slot_ms", "slots")
 
     def __init__(
         self,
@@ -33,13 +34,20 @@ class Ring:
         slot_ms: int,
         *,
         service: str = "",
+        hold: Hold = NEVER_HELD,
     ) -> None:
         self.slots = slots
         self.baseline = baseline
         self.memory = memory
         self.slot_ms = slot_ms
         self.service = service
+        self._hold = hold
         self._totals: dict[tuple[int, int], tuple[int, int]] = {}
+
+    def cold(self, at: int, since: int) -> bool:
+        """Whether what begins in slot number `since` and is seen at slots[at] is of a service that
+        is new in a fleet that is new as a whole."""
+        return since < self._hold[1] and self._hold[0] <= self.slots[at].number
 
     def total(self, at: int, length: int) -> tuple[int, int]:
         """(events in the `length` slots of time that end with slots[at], the earliest slot

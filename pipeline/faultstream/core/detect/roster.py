@@ -30,6 +30,7 @@ class Roster:
     def __init__(self, detect: Detect, places: int) -> None:
         self._detect = detect
         self._places = places
+        self._fleets = detect.fleets()
         self._states: dict[Name, ServiceState] = {}
         self.forgotten = 0
         self.folded = 0
@@ -46,7 +47,7 @@ class Roster:
             name = self._other(environment)
             state = self._states.pop(name, None)
         if state is None:
-            state = self._detect.new(*name)
+            state = self._detect.new(*name, self._fleets)
         self._states[name] = state
         return state
 

@@ -1,10 +1,13 @@
 """Shapes: what detectors of the same shape share; each adds its kind and its `find`."""
 
 from collections.abc import Iterable
-from typing import ClassVar, Literal
+from typing import ClassVar, Final, Literal
 
 from faultstream.core.detect.ring import Finding, Ring
 from faultstream.core.records import PatternKind
+
+UNEVEN: Final = 1.5
+"""Rates are taken for this much higher than they were: errors come in clumps."""
 
 
 class OfService:

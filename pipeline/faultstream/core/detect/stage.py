@@ -16,6 +16,7 @@ from faultstream.core.detect.burst import Burst
 from faultstream.core.detect.critical import Critical
 from faultstream.core.detect.degradation import Degradation
 from faultstream.core.detect.dominant import Dominant
+from faultstream.core.detect.fleet import Fleets
 from faultstream.core.detect.high_rate import HighRate
 from faultstream.core.detect.lane import Judge
 from faultstream.core.detect.novel import Novel
@@ -61,7 +62,7 @@ class Detect:
     """The detectors of a topology, over one `ServiceState` per service and partition."""
 
     def __init__(self, topology: Topology) -> None:
-        policy = topology.detectors
+        policy = self._policy = topology.detectors
         self._slot_ms = policy.slot_ms
         self._ahead_ms = policy.max_ahead_ms
         self._max_groups = policy.max_groups_per_service
@@ -71,9 +72,24 @@ class Detect:
         self._judge = Judge(topology, detectors)
         self._folded: dict[tuple[str, str], Group] = {}
 
-    def new(self, environment: str, service: str) -> ServiceState:
-        """The state of a service of which nothing is known yet."""
-        return ServiceState(environment, service, self._burst)
+    def fleets(self) -> Fleets:
+        """What the states of one partition share; see fleet.py."""
+        return Fleets(self._policy)
+
+    def new(self, environment: str, service: str, fleets: Fleets | None = None) -> ServiceState:
+        """The state of a service of which nothing is known yet; without `fleets` it is alone."""
+        fleet = None if fleets is None else fleets.of(environment)
+        return ServiceState(environment, service, self._burst, fleet)
+
+    def join(self, state: ServiceState, fleets: Fleets) -> None:
+        """Puts a loaded state into its fleet, before any of its partition is judged."""
+        state.fleet = fleets.of(state.environment)
+        memory = state.main.memory
+        if not memory.born:  # of a version that did not know it, or nothing has settled
+            memory.born = memory.since_ms // self._slot_ms
+        born = memory.born or min(state.main.pending, default=0)
+        if born:
+            state.fleet.note(state.service, born)
 
     def observe(
         self, state: ServiceState, event: ErrorEvent, group: Group, event_id: str, record_ms: int
@@ -96,6 +112,8 @@ class Detect:
         slot = lane.pending.get(number)
         if slot is None:
             slot = lane.pending[number] = Slot(number)
+            if not lane.memory.born and lane is state.main and state.fleet is not None:
+                state.fleet.note(state.service, number)
         slot.total += count
         key = group.fingerprint
         cell = slot.cells.get(key)

@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 
 from faultstream.core.detect.baseline import Baseline
+from faultstream.core.detect.fleet import Fleet
 from faultstream.core.detect.memory import Memory
 from faultstream.core.episode import Episode
 from faultstream.core.policy import BurstPolicy
@@ -65,11 +66,13 @@ class ServiceState:
     """The state of one service. `settled` is the first slot number that may still change.
 
     `late` counts events that came after their slot had settled, `folded` those that were
-    counted without their own group because a slot was full.
+    counted without their own group because a slot was full. `fleet` is shared by the services of
+    an environment in a partition, and not saved.
     """
 
     __slots__ = (
         "environment",
+        "fleet",
         "folded",
         "lanes",
         "late",
@@ -79,9 +82,12 @@ class ServiceState:
         "settled",
     )
 
-    def __init__(self, environment: str, service: str, policy: BurstPolicy) -> None:
+    def __init__(
+        self, environment: str, service: str, policy: BurstPolicy, fleet: Fleet | None = None
+    ) -> None:
         self.environment = environment
         self.service = service
+        self.fleet = fleet
         self.settled = NEVER
         self.newest_ms = NEVER
         self.late = 0

@@ -1,0 +1,68 @@
+"""Fleet: whether the services of an environment are all new to the detector at once.
+
+The ledger's bare rules (three of ten, five in a minute) are right for one service that somebody
+tries, and for a new service in a fleet that is known. When detection begins with a whole fleet,
+they would open something for everything that always errs. So while a service is new in a fleet
+that is (see ColdPolicy), detectors ask for evidence of their own, from what the service did since
+it was first seen.
+
+What is known of a fleet are the slots in which its first services began, so the answer at a
+settled slot does not depend on the order of arrival. A fleet is what one partition has of an
+environment: its services settle by one watermark.
+"""
+
+from typing import Final
+
+from faultstream.core.policy import DetectorsPolicy
+
+FAR: Final = 1 << 62
+Hold = tuple[int, int]
+"""The slots [from, to) in which a service is new in a new fleet."""
+NEVER_HELD: Final[Hold] = (FAR, FAR)
+MAX_FLEETS: Final = 64
+
+
+class Fleet:
+    """The services that were seen first, with the slot of their first event."""
+
+    __slots__ = ("_first", "_most", "_slots")
+
+    def __init__(self, policy: DetectorsPolicy) -> None:
+        self._most = policy.cold.services
+        self._slots = policy.cold.for_ms // policy.slot_ms
+        self._first: dict[str, int] = {}
+
+    def note(self, service: str, born: int) -> None:
+        """The service had an event in slot `born`."""
+        first = self._first
+        if born >= first.get(service, FAR):
+            return
+        first[service] = born
+        if len(first) > self._most:
+            del first[max(first, key=lambda name: (first[name], name))]
+
+    def hold(self, born: int) -> Hold:
+        """When a service that began in slot `born` is held."""
+        if len(self._first) < self._most or not self._slots:
+            return NEVER_HELD
+        begun = self._first.values()
+        if born >= min(begun) + self._slots:
+            return NEVER_HELD
+        return max(begun), born + self._slots
+
+
+class Fleets:
+    """The fleets of one partition, by environment; those past MAX_FLEETS are never held."""
+
+    def __init__(self, policy: DetectorsPolicy) -> None:
+        self._policy = policy
+        self._fleets: dict[str, Fleet] = {}
+
+    def of(self, environment: str) -> Fleet:
+        """The fleet of an environment."""
+        found = self._fleets.get(environment)
+        if found is None:
+            found = Fleet(self._policy)
+            if len(self._fleets) < MAX_FLEETS:
+                self._fleets[environment] = found
+        return found
