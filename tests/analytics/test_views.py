@@ -71,6 +71,15 @@ def result(number: int, strategy: str, at: int) -> RecoveryResult:
     )  # fmt: skip
 
 
+def alive(number: int, at: int) -> RecoveryResult:
+    """A sign of life, and no answer."""
+    return RecoveryResult(
+        result_id=f"A{number}", command_id=f"C{number}", incident_id="I", executor="app",
+        environment="production", service="orders", status="in_progress", step="draining",
+        started_at_ms=T + at, finished_at_ms=T + at, duration_ms=9_999, strategy="retry",
+    )  # fmt: skip
+
+
 def decided(decision_id: str, kind: Kind) -> NotificationDecision:
     """What became of the notification of the story."""
     return NotificationDecision(
@@ -88,6 +97,7 @@ def story(place: Address, recorder_at: Open) -> Address:
         Attempt(command_id="C2", strategy="circuit_break"),
     )
     failed = Attempt(command_id="C1", strategy="retry", outcome="recurring", reason="still 4/s")
+    refused = Attempt(command_id="C3", strategy="fallback", outcome="refused")
     cured = Attempt(command_id="C2", strategy="circuit_break", outcome="cured", reason="0/s")
     recorder.add("errors", TOPIC, 0, [
         error(0, event_id="e1", time=T, service="orders", count=10),
@@ -99,12 +109,14 @@ def story(place: Address, recorder_at: Open) -> Address:
         "incidents": [
             incident(1, "open", 600), incident(2, "recovering", 650, first),
             incident(2, "recovering", 650, first), incident(3, "recovering", 8_000, failed, second),
+            incident(5, "escalated", 8_900, failed, second),  # undone by a crash,
+            incident(6, "open", 8_950, failed, second),  # this one too
             incident(4, "verifying", 9_000, failed, second),
-            incident(5, "resolved", 16_000, failed, cured, resolved=T + 16_000),
+            incident(5, "resolved", 16_000, failed, cured, refused, resolved=T + 16_000),
         ],
         "commands": [command(1, "retry", 650), command(1, "retry", 650),
                      command(2, "circuit_break", 8_000)],
-        "results": [result(1, "retry", 700), result(2, "circuit_break", 8_100),
+        "results": [result(1, "retry", 700), alive(1, 690), result(2, "circuit_break", 8_100),
                     result(2, "circuit_break", 8_100)],
         "notifications": [Notification(
             notification_id="N", group="orders", level="error", title="recovered",
@@ -128,29 +140,31 @@ def test_one_causal_chain(story: Address) -> None:
     )
     assert [(what, after) for what, _, after in found] == [
         ("error", 0.0), ("error", 0.4), ("pattern", 0.5), ("incident", 0.6), ("incident", 0.65),
-        ("command", 0.65), ("result", 0.8), ("command", 8.0), ("verification", 8.0),
-        ("result", 8.2), ("incident", 9.0), ("incident", 16.0), ("verification", 16.0),
-        ("notification", 16.1), ("notified", 16.2),
+        ("command", 0.65), ("progress", 0.69), ("result", 0.8), ("command", 8.0),
+        ("verification", 8.0), ("result", 8.2), ("incident", 9.0), ("incident", 16.0),
+        ("verification", 16.0), ("verification", 16.0), ("notification", 16.1), ("notified", 16.2),
     ]  # fmt: skip
     said = [summary for _, summary, _ in found]
     assert said[0].endswith("(x10)")
     assert said[2] == "burst TimeoutError, 12 errors: 5 in 60 s"
     assert said[5] == 'retry {"a":"x","b":1}'
-    assert said[8] == "retry recurring: still 4/s"
-    assert said[12] == "circuit_break cured: 0/s"
-    assert said[14] == "sent on log: first"
+    assert said[9] == "retry recurring: still 4/s"
+    assert {"circuit_break cured: 0/s", "fallback refused"} == {*said[13:15]}
+    assert said[16] == "sent on log: first"
 
 
 def test_success_is_what_the_stream_saw(story: Address) -> None:
-    """One cure of one try is 100 %, of which Wilson's interval proves a fifth."""
+    """One cure of one try is 100 %, of which Wilson's interval proves a fifth. What nobody
+    attempted is no try, and a sign of life no answer."""
     found = rows(
         story,
-        "SELECT strategy, tries, cured, recurring, cured_ratio, surely_ratio, carried_out_p50_s"
-        " FROM recovery_success ORDER BY strategy",
+        "SELECT strategy, tries, cured, recurring, refused, cured_ratio, surely_ratio,"
+        " carried_out_p50_s FROM recovery_success ORDER BY strategy",
     )
     assert found == [
-        ("circuit_break", 1, 1, 0, 1.0, 0.2065, 0.1),
-        ("retry", 1, 0, 1, 0.0, 0.0, 0.1),
+        ("circuit_break", 1, 1, 0, 0, 1.0, 0.2065, 0.1),
+        ("fallback", 0, 0, 0, 1, None, None, None),
+        ("retry", 1, 0, 1, 0, 0.0, 0.0, 0.1),
     ]
 
 
@@ -164,7 +178,7 @@ def test_the_plain_names_show_each_thing_once(story: Address) -> None:
     """Whatever was sent twice, and whichever revision came last in the log."""
     assert rows(story, "SELECT revision, state FROM patterns") == [(3, "closed")]
     assert rows(story, "SELECT revision, state FROM incidents") == [(5, "resolved")]
-    for view, count in (("commands", 2), ("results", 2), ("notifications", 1)):
+    for view, count in (("commands", 2), ("results", 3), ("notifications", 1)):
         assert one(story, f"SELECT count() FROM {view}") == count, view
     decisions = "SELECT decision_id, kind, notification_ids FROM notification_decisions"
     assert rows(story, decisions) == [("D1", "grouped", ["N"]), ("D2", "sent", ["N"])]

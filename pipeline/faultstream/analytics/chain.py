@@ -67,15 +67,16 @@ def read(connection: Connection, incident_id: str) -> c.Chain:
     """
     stored, now = fresh(connection)
     asked = {"id": incident_id}
-    revisions = connection.rows(
+    found = connection.rows(
         f"SELECT revision, state, toString(severity), environment, root, {_MS}(first_error_at),"
         f" {_MS}(opened_at), {_MS}(updated_at), {_MS}(resolved_at), reason, experiment_id,"
         " pattern_ids, attempts FROM incident_log WHERE incident_id = {id:String}"
         " ORDER BY revision, offset DESC LIMIT 1 BY revision",
         asked,
     )
-    if not revisions:
+    if not found:
         raise LookupError(incident_id)
+    revisions = _in_force(found)
     head = c.Head(incident_id, *revisions[-1][:-1])
     patterns = _patterns(connection, asked)
     return c.Chain(
@@ -92,6 +93,16 @@ def read(connection: Connection, incident_id: str) -> c.Chain:
         stored_at_ms=stored,
         now_ms=now,
     )
+
+
+def _in_force(revisions: Any) -> list[Any]:
+    """Without those that a crash undid: one with a lower number was made after them."""
+    kept: list[Any] = []
+    for row in sorted(revisions, key=lambda row: (row[7], row[0])):
+        while kept and kept[-1][0] >= row[0]:
+            kept.pop()
+        kept.append(row)
+    return kept
 
 
 def _patterns(connection: Connection, asked: dict[str, str]) -> list[c.Sighting]:

@@ -14,7 +14,8 @@ MOST_PROBLEMS: Final = 200
 MOST_INCIDENTS: Final = 1_000
 AGAIN_MS: Final = 86_400_000
 LEAD_MS: Final = 600_000
-UNDECIDED: Final = frozenset({"pending", "running", "done", "dry_run", "cancelled"})
+UNDECIDED: Final = frozenset({"pending", "running", "done", "dry_run", "cancelled", "refused"})
+"""Outcomes that say nothing about a strategy."""
 
 _MS: Final = "toUnixTimestamp64Milli"
 # A type with or without its module, or the beginning of a fingerprint of 8 digits or more.
@@ -160,7 +161,7 @@ def _tried(attempts: list[tuple[Any, ...]]) -> list[Tried]:
                 tries=len(mine),
                 cured=outcomes["cured"],
                 recurring=outcomes["recurring"],
-                failed=outcomes["failed"] + outcomes["partial"] + outcomes["refused"],
+                failed=outcomes["failed"] + outcomes["partial"],
                 worse=outcomes["worse"] + outcomes["rolled_back"],
                 expired=outcomes["expired"],
                 cure_ms=round(statistics.median(took)) if took else None,

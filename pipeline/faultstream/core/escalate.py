@@ -70,7 +70,7 @@ def notice(case: Case, level: Level, title: str, reason: str, now_ms: int) -> No
         return None
     case.notices += 1
     return Notification(
-        notification_id=derive("notification", incident.incident_id, case.notices),
+        notification_id=derive("notification", incident.incident_id, case.notices, title),
         group=f"{incident.environment}/{case.service}",
         level=level,
         title=title,

@@ -2,7 +2,7 @@
 
 Fields that end in `_at_ms` are milliseconds since the epoch here and RFC 3339 strings named
 without `_ms` on the wire (see wire.py). `revision` grows with every change of a record; the
-highest one is the truth.
+highest one is the truth. An incident's may be made anew after a crash: of those the latest is it.
 """
 
 from typing import Any, ClassVar, Literal

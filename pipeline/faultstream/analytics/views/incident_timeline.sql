@@ -32,11 +32,13 @@ SELECT incident_id, at, step, what, service, summary, id, after_s FROM (
   FROM held AS h INNER JOIN patterns AS p ON p.pattern_id = h.pattern_id
   UNION ALL
   SELECT
-    incident_id, min(updated_at), 3, 'incident', toString(any(root)),
-    concat(state, if(argMin(reason, revision) = '', '', ': '), argMin(reason, revision)),
-    incident_id,
-    dateDiff('millisecond', any(first_error_at), min(updated_at)) / 1000
-  FROM incident_log GROUP BY incident_id, state
+    l.incident_id, min(l.updated_at), 3, 'incident', toString(any(l.root)),
+    concat(l.state, if(argMin(l.reason, l.revision) = '', '', ': '), argMin(l.reason, l.revision)),
+    l.incident_id,
+    dateDiff('millisecond', any(l.first_error_at), min(l.updated_at)) / 1000
+  FROM incident_log AS l INNER JOIN incidents AS i ON i.incident_id = l.incident_id
+  WHERE l.revision <= i.revision
+  GROUP BY l.incident_id, l.state
   UNION ALL
   SELECT
     c.incident_id, c.issued_at, 4,
