@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import django
@@ -194,6 +195,69 @@ async def test_reports_in_threads_know_the_request(reporter: Reporter) -> None:
     assert response.text == "fine"
     assert [event.request_id for event in waiting(reporter)] == ["r-1"]
     assert (await ask(starlette(reporter, respond=False), "GET", "/inside")).status_code == 500
+
+
+async def live(app: Any, send: Any) -> None:
+    """The lifespan of an application, as a server has it."""
+    messages = iter([{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}])
+
+    async def receive() -> Any:
+        return next(messages)
+
+    await app({"type": "lifespan", "asgi": {"version": "3.0"}, "state": {}}, receive, send)
+
+
+async def test_what_waits_is_sent_before_the_server_hears_of_the_end(
+    reporter: Reporter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Servers end their process by a signal then, and nothing runs after it."""
+    steps: list[str] = []
+    monkeypatch.setattr(reporter, "flush", lambda timeout_s: steps.append(f"flush {timeout_s}"))
+
+    async def send(message: Any) -> None:
+        steps.append(message["type"])
+
+    await live(starlette(reporter), send)
+    assert steps == ["lifespan.startup.complete", "flush 2.0", "lifespan.shutdown.complete"]
+    assert not waiting(reporter)
+
+
+@pytest.mark.parametrize("moment", ["startup", "shutdown"])
+async def test_a_lifespan_that_fails_is_reported(
+    reporter: Reporter, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    """With where it failed; at the end it is sent at once."""
+    flushed: list[float] = []
+    monkeypatch.setattr(reporter, "flush", flushed.append)
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        if moment == "startup":
+            raise OSError("no disk")
+        yield
+        raise OSError("no disk")
+
+    async def send(message: Any) -> None:
+        """To nobody."""
+
+    app = Starlette(lifespan=lifespan)
+    app.add_middleware(AsgiMiddleware, reporter=reporter)
+    with pytest.raises(OSError, match="no disk"):
+        await live(app, send)
+    [event] = waiting(reporter)
+    assert (event.error_type, event.operation, event.handled) == ("OSError", moment, False)
+    assert len(flushed) == (2 if moment == "shutdown" else 0)
+
+
+async def test_an_application_without_a_lifespan_may_say_so(reporter: Reporter) -> None:
+    """By raising, which is no error then."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        raise ValueError(f"not {scope['type']}")
+
+    with pytest.raises(ValueError, match="not lifespan"):
+        await live(AsgiMiddleware(app, reporter), None)
+    assert not waiting(reporter)
 
 
 # Flask

@@ -278,7 +278,7 @@ class Courier:
 
     async def _away(self) -> bool:
         """Kafka is away: to the spool, or wait; longer each time. True: go on trying."""
-        if self._stopping or self._wait_s >= SPOOL_AFTER_S:
+        if self._stopping or self._hurry or self._wait_s >= SPOOL_AFTER_S:
             self.store_all()
         if self._stopping:
             await asyncio.sleep(FIRST_WAIT_S)

@@ -122,7 +122,7 @@ class Reporter:
         self._spool_folder = Path(spool) if spool is not None else None
         self._max_spool_bytes = max_spool_bytes
         self._emails = scrub_emails
-        self._exit_flush_s = exit_flush_s
+        self.exit_flush_s = exit_flush_s
         self._kafka = dict(kafka or {})
         self._closed = False
         self._courier: Courier | None = None
@@ -241,7 +241,10 @@ class Reporter:
         return ReportHandler(self, level)
 
     def flush(self, timeout_s: float = 5.0) -> bool:
-        """Send what waits, now; blocks. False when it took longer, or in the reporter's thread."""
+        """Send what waits, now, or have it in the spool; blocks.
+
+        False when it took longer, or in the reporter's thread.
+        """
         courier = self._courier
         if courier is None or courier.ident == threading.get_ident():
             return self._outbox.empty
@@ -408,4 +411,4 @@ class Reporter:
 
     def at_exit(self) -> None:
         """The interpreter ends."""
-        self.close(self._exit_flush_s)
+        self.close(self.exit_flush_s)

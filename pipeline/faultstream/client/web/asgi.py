@@ -1,5 +1,6 @@
 """ASGI: Starlette, FastAPI, Litestar, Quart and others."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,10 @@ class AsgiMiddleware:
     Raised on, so that the server logs it as before. In Starlette and FastAPI add it with
     `add_middleware(AsgiMiddleware, reporter=reporter)`. Every event of a request, from wherever it
     is reported, carries request id, method and route, traceparent and user.
+
+    At the end of the application's lifespan what waits is sent, for at most the reporter's
+    `exit_flush_s`: servers such as uvicorn end their process by the signal that they got, which
+    leaves nothing else a chance to. A lifespan that fails is reported too.
     """
 
     def __init__(
@@ -48,6 +53,9 @@ class AsgiMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One connection."""
+        if scope["type"] == "lifespan":
+            await self._live(scope, receive, send)
+            return
         if scope["type"] not in {"http", "websocket"}:
             await self._app(scope, receive, send)
             return
@@ -79,6 +87,38 @@ class AsgiMiddleware:
                     told = answer(exc, reported(exc), request_id=request.id)
                     await _send(send, told)
                 raise
+
+    async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The application's start and end."""
+        failed = ""
+
+        async def sending(message: Message) -> None:
+            nonlocal failed
+            _, moment, outcome = message["type"].split(".")
+            if outcome == "failed":
+                failed = moment
+            if moment == "shutdown":
+                await _flush(self._reporter)
+            await send(message)
+
+        try:
+            await self._app(scope, receive, sending)
+        except Exception as exc:
+            if failed:  # without that it only says that it has no lifespan
+                self._reporter.report(exc, operation=failed, handled=False)
+                if failed == "shutdown":
+                    await _flush(self._reporter)
+            raise
+
+
+async def _flush(reporter: "Reporter") -> None:
+    """Send what waits beside the event loop, if it is one of asyncio."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        reporter.flush(reporter.exit_flush_s)
+    else:
+        await asyncio.to_thread(reporter.flush, reporter.exit_flush_s)
 
 
 async def _send(send: Send, told: Answer) -> None:
