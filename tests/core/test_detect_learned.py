@@ -168,3 +168,39 @@ def test_chance_of_events() -> None:
     assert binomial_tail(3, 10, 0.1) == pytest.approx(0.0702, abs=0.0001)
     assert binomial_tail(300, 1_000, 0.25) == pytest.approx(0.0002, abs=0.0001)
     assert binomial_tail(5, 5, 1.0) == 1.0
+
+
+@pytest.mark.parametrize(("gap_ms", "before", "opens"), [(2_500, "usual", 1), (2_500, "n", 0)])
+def test_one_type_dominates_a_quiet_service(gap_ms: int, before: str, opens: int) -> None:
+    """A service with an error now and then: a new type that is all there is for minutes outweighs
+    the others, though it soon is most of what ever came; the type that always comes does not."""
+    seen = every(5 * MINUTE, 0, 4 * HOUR, before)
+    new = group(before, error_type="ConnectionError")
+    if before != "n":
+        new = group("n", error_type="RpcError")
+    seen += [(event(4 * HOUR + at, f"n{at}"), new) for at in range(0, 4 * MINUTE, gap_ms)]
+    assert len(found("dominant", seen)) == opens
+
+
+@pytest.mark.parametrize(("mine", "opens"), [(11, 0), (14, 1)])
+def test_share_by_chance_does_not_dominate(mine: int, opens: int) -> None:
+    """Eleven of twenty where a fifth is usual happens in a day; fourteen do not."""
+
+    def one(at: int, name: str) -> Seen:
+        return event(at, f"{name}{at}"), group(name, error_type=name)
+
+    seen = [one(n * 6_000, "n" if n % 5 == 0 else "usual") for n in range(600)]
+    seen += [
+        one(65 * MINUTE + n * 2_500, "n" if n * 7 % 20 < mine else "usual") for n in range(20)
+    ]
+    assert len(found("dominant", seen)) == opens
+
+
+@pytest.mark.parametrize(("count", "opens"), [(5, 0), (14, 1)])
+def test_burst_after_a_silence(count: int, opens: int) -> None:
+    """After more than an hour without errors a service is measured by its whole life: five in a
+    minute are chance where one comes every five minutes, fourteen are not."""
+    seen = every(5 * MINUTE, 0, 3 * HOUR)
+    back = 3 * HOUR + 80 * MINUTE
+    seen += [(event(back + n * 3_000, f"b{n}"), group("usual")) for n in range(count)]
+    assert len(found("burst", seen)) == opens

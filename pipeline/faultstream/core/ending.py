@@ -31,7 +31,7 @@ def finish(turn: Turn, case: Case) -> None:
     bar = verify.bar(turn.topology, case.run) if case.run is not None else 0.0
     for pattern in patterns_of(turn.state, case, case.service):
         turn.state.sights[pattern.pattern_id].bar = bar
-    loop.note(turn.state, case)
+    loop.note(turn.topology, turn.state, case)
 
 
 def abandon(turn: Turn, case: Case) -> None:  # noqa: ARG001 - as all outputs

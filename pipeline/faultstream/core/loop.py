@@ -1,7 +1,8 @@
 """P9 recovery loop: the same fault comes back after recovery, again and again.
 
 Every incident that ended after a command was carried out leaves a note (service, and fingerprint
-or else category, time). When a new incident finds `loop_count` notes of the last `loop_window_ms`,
+or else category, time), and so does each return of its fault, also where guards let nothing more
+be commanded. When a new incident finds `loop_count` notes of the last `loop_window_ms`,
 recovery only treats a symptom: nothing more is commanded, a person is told, and a pattern of kind
 `recovery_loop` stays open as long as the incident.
 """
@@ -22,9 +23,11 @@ def _key(case: Case) -> str:
     return f"{case.incident.experiment_id}/{case.service}/{fault}"
 
 
-def note(state: EnvironmentState, case: Case) -> None:
-    """An incident is over; was anything done about it?"""
-    if any(one.outcome in _CARRIED_OUT for one in case.tries):
+def note(topology: Topology, state: EnvironmentState, case: Case) -> None:
+    """An incident is over; was anything done about it, now or when it was there before?"""
+    since = state.now_ms - topology.guards.loop_window_ms
+    before = any(at > since for at in state.returns.get(_key(case), ()))
+    if before or any(one.outcome in _CARRIED_OUT for one in case.tries):
         state.returns.setdefault(_key(case), []).append(state.now_ms)
 
 

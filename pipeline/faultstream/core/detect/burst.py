@@ -1,8 +1,9 @@
 """P2 burst: `count` errors of a service within `window_ms`, and more than is usual for it.
 
-Until the service's history has `history` windows, the count alone decides. From then on the
-window must also hold more than the learned threshold, so that a busy service does not burst all
-day (see baseline.py); or its last quarter more than the one for a quarter, which shows sooner.
+Until the service's history has `history` windows, the count alone decides, or after a long
+silence what is known of its whole life. From then on the window must also hold more than the
+learned threshold, so that a busy service does not burst all day (see baseline.py); or its last
+quarter more than the one for a quarter, which shows sooner.
 
 While a whole fleet is new (see fleet.py), the count alone does not decide: the window must be
 unlike what the service did before it, or, in a service's first minutes, a flood.
@@ -11,6 +12,7 @@ unlike what the service did before it, or, in a service's first minutes, a flood
 from typing import ClassVar, Final
 
 from faultstream.core.detect.baseline import unusual
+from faultstream.core.detect.memory import Sizes
 from faultstream.core.detect.ring import Finding, Ring
 from faultstream.core.detect.shapes import UNEVEN, OfService, above
 from faultstream.core.policy import DetectorsPolicy
@@ -31,7 +33,10 @@ class Burst(OfService):
         self._count = policy.burst.count
         self._seconds = policy.burst.window_ms / 1000
         self._slots = max(1, policy.burst.window_ms // policy.slot_ms)
+        self._history = policy.burst.history
+        self._significance = policy.burst.significance
         self._cold = policy.cold
+        self._sizes = Sizes(policy)
 
     def find(self, ring: Ring, at: int, key: str) -> Finding | None:  # noqa: ARG002 (one per service)
         """Counts the window that ends with slots[at]."""
@@ -43,14 +48,34 @@ class Burst(OfService):
         learned, mean = ring.baseline.expect(window)
         if ring.cold(at, number if learned else number - _UNLEARNED * self._slots):
             return self._in_cold(ring, at, 1) or self._in_cold(ring, at, _PARTS)
+        lately = bool(learned)
+        if not lately:
+            learned, mean = self._over_life(ring, at)
         needed = max(self._count, learned)
         if total < needed:
+            if not lately:
+                return None
             total, since = ring.total(at, max(1, self._slots // _PARTS))
             needed = max(self._count, ring.baseline.expect_part(window, _PARTS))
             seconds, mean = seconds / _PARTS, mean / _PARTS
             if total < needed:
                 return None
         return self._finding(total, needed, since, seconds=seconds, mean=mean)
+
+    def _over_life(self, ring: Ring, at: int) -> tuple[int, float]:
+        """(least unusual count, mean) of a window when the latest ones tell nothing, because the
+        service was silent, but its life does; (0, 0.0) if it is new."""
+        memory, number = ring.memory, ring.slots[at].number
+        windows = (number - self._slots - memory.since_ms // ring.slot_ms) / self._slots
+        if not memory.since_ms or windows < self._history or memory.silent(number, self._sizes):
+            return 0, 0.0
+        mean = (memory.total - self._inside(ring, at, self._slots)) / windows
+        return unusual(mean, UNEVEN * mean, self._significance), mean
+
+    def _inside(self, ring: Ring, at: int, slots: int) -> int:
+        """Settled events of the `slots` that end with slots[at]."""
+        start, newest = ring.slots[at].number - slots, ring.memory.newest
+        return sum(one.total for one in ring.slots[: at + 1] if start < one.number <= newest)
 
     def _in_cold(self, ring: Ring, at: int, parts: int) -> Finding | None:
         """The same for one of `parts` of a window that ends with slots[at], by what came before
@@ -63,11 +88,8 @@ class Burst(OfService):
         if known_ms < self._slots * ring.slot_ms:
             needed = max(self._count, self._cold.flood * self._count // min(parts, 2))
         else:
-            inside = sum(
-                one.total for one in ring.slots[: at + 1] if start <= one.number <= memory.newest
-            )
             length = slots * ring.slot_ms / known_ms
-            mean = (memory.total - inside) * length
+            mean = (memory.total - self._inside(ring, at, slots)) * length
             high = (mean + length) * UNEVEN
             if total <= high:
                 return None

@@ -1,14 +1,14 @@
 """P5 dominant: one error type makes up most of a service's errors, and does not usually.
 
-More than `share_ratio` of at least `count` events in `window_ms`, beside at least one other
-type. Once ten windows were seen, the share must also be more than the type has in the long run,
-significantly so, so that a service whose errors are always of one type is not told of.
+More than `share_ratio` of at least `count` events in `window_ms`. Once the service is known for
+ten windows, the share must also be more than the type has in the long run, significantly so, so
+that a service whose errors are always of one type is not told of; until then another type must
+have come beside it.
 """
 
-from math import sqrt
-from statistics import NormalDist
 from typing import ClassVar, Final
 
+from faultstream.core.detect.chance import binomial_tail
 from faultstream.core.detect.memory import types_of
 from faultstream.core.detect.ring import Finding, Ring
 from faultstream.core.detect.shapes import OfService
@@ -29,7 +29,7 @@ class Dominant(OfService):
         self._policy = policy.dominant
         self._share_slots = max(1, policy.dominant.window_ms // 6 // policy.slot_ms)
         self._steps = max(1, policy.dominant.window_ms // policy.slot_ms // self._share_slots)
-        self._far = -NormalDist().inv_cdf(policy.dominant.significance)
+        self._learn_ms = _HISTORY * policy.dominant.window_ms
 
     def find(self, ring: Ring, at: int, key: str) -> Finding | None:  # noqa: ARG002 (one per service)
         """Counts types in the window that ends with slots[at], in sixths of a window."""
@@ -43,22 +43,20 @@ class Dominant(OfService):
         for one in window:
             for name, count in one.types.items():
                 types[name] = types.get(name, 0) + count
-        if len(types) < 2:
-            return None
         name = max(sorted(types), key=types.__getitem__)
         share = types[name] / total
         if share <= self._policy.share_ratio or name.startswith("__"):
             return None
-        usual = 0.0
-        if memory.usual_steps >= _HISTORY * self._steps and memory.usual:
-            usual = memory.usual.get(name, 0.0) / sum(memory.usual.values())
-            if usual > self._policy.share_ratio:
-                return None
-            spread = sqrt(total * max(usual * (1 - usual), 1 / total))
-            if types[name] - total * usual < self._far * spread:
-                return None
+        usual = self._usual(ring, slot.number, name)
+        if usual is None and len(types) < 2:
+            return None
+        if usual is not None and (
+            usual > self._policy.share_ratio
+            or binomial_tail(types[name], total, usual) >= self._policy.significance
+        ):
+            return None
         seconds = self._policy.window_ms / 1000
-        often = f", {usual:.0%} are usual" if usual else ""
+        often = f", {usual:.0%} are usual" if usual is not None else ""
         return Finding(
             since=slot.number,
             needed=1,
@@ -69,3 +67,11 @@ class Dominant(OfService):
                 memory.since_ms, (step - self._steps + 1) * self._share_slots * ring.slot_ms
             ),
         )
+
+    def _usual(self, ring: Ring, number: int, name: str) -> float | None:
+        """The share that a type has in the long run, as far as so many events tell; None while the
+        service is too new."""
+        memory = ring.memory
+        if not memory.usual or number * ring.slot_ms - memory.since_ms < self._learn_ms:
+            return None
+        return (memory.usual.get(name, 0.0) + 0.5) / (sum(memory.usual.values()) + 1)

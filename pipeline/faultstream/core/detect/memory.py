@@ -21,6 +21,9 @@ STEPS: Final = 10
 GAPS: Final = 12
 _SKIP_WINDOWS: Final = 3
 _TYPES: Final = 16
+_SHARE_WINDOWS: Final = 3
+"""For so many windows types stand alone before they become usual: what begins to dominate slowly
+must not be its own past."""
 _OTHER: Final = "__other__"
 
 
@@ -172,11 +175,9 @@ class Memory(msgspec.Struct, array_like=True):
     def _share(self, slot: Slot, sizes: "Sizes") -> None:
         step = slot.number // sizes.share_slots
         if not self.shares or self.shares[-1].step != step:
-            if self.shares:
-                self._remember(self.shares[-1], sizes.share_steps)
             self.shares.append(Share(step, 0, {}))
-            while self.shares[0].step <= step - sizes.share_steps:
-                del self.shares[0]
+            while self.shares[0].step <= step - _SHARE_WINDOWS * sizes.share_steps:
+                self._remember(self.shares.pop(0), sizes.share_steps)
         share = self.shares[-1]
         share.total += slot.total
         for name, count in types_of(slot).items():
@@ -184,7 +185,7 @@ class Memory(msgspec.Struct, array_like=True):
             share.types[into] = share.types.get(into, 0) + count
 
     def _remember(self, share: Share, steps: int) -> None:
-        """Folds a finished step into the long run, which halves about every ten windows."""
+        """Folds an older step into the long run, which halves about every ten windows."""
         keep = 1 - 0.07 / steps
         usual = {name: count * keep for name, count in self.usual.items() if count > 0.01}
         for name, count in share.types.items():
