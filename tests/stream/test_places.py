@@ -36,7 +36,13 @@ class Noting:
     """Stands for Detect: notes the id of each record; `busy` services are always under way."""
 
     def __init__(self, _topology: Topology) -> None:
-        self.new = lambda environment, service: State(environment, service, [])
+        self.new = lambda environment, service, _fleets: State(environment, service, [])
+
+    def fleets(self) -> None:
+        """Nobody is told anything of the others."""
+
+    def join(self, state: State, fleets: None) -> None:
+        """The same."""
 
     def observe(self, state: State, _event: object, _group: object, note: str, _ms: int) -> bool:
         """Notes it."""

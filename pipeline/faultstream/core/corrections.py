@@ -14,13 +14,13 @@ from msgspec import Meta
 from faultstream.core.classify.engine import DOMAINS
 from faultstream.core.controls import parameters_of
 from faultstream.core.errors import DataError
-from faultstream.core.event import ErrorEvent
 from faultstream.core.frames import plain_type
 from faultstream.core.group import Category, Group
 from faultstream.core.ids import derive
 from faultstream.core.records import Control
 from faultstream.core.severity import Severity
 from faultstream.core.status import BY_CATEGORY
+from faultstream.core.tally import Sighting
 
 MAX_CORRECTIONS: Final = 10_000
 """Held at once; past it the oldest is forgotten."""
@@ -109,7 +109,7 @@ class Corrections:
             else:
                 self._by_type.setdefault(plain_type(right.error_type), []).append(rule)
 
-    def apply(self, group: Group, event: ErrorEvent) -> Group:
+    def apply(self, group: Group, event: Sighting) -> Group:
         """`group` with the verdict that holds for the event, the same object when none does.
 
         `event` is admitted: its time is milliseconds.
@@ -126,7 +126,7 @@ class Corrections:
             self._groups[key] = known
         return known
 
-    def _found(self, group: Group, event: ErrorEvent) -> _Rule | None:
+    def _found(self, group: Group, event: Sighting) -> _Rule | None:
         for rules in (
             self._by_fingerprint.get(group.fingerprint, ()),
             self._by_type.get(group.error_type, ()),

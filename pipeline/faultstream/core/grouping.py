@@ -20,6 +20,7 @@ from faultstream.core.frames import plain_type
 from faultstream.core.group import Group
 from faultstream.core.policy import Topology
 from faultstream.core.records import Control
+from faultstream.core.tally import Sighting
 from faultstream.core.template import HEAD_CHARS, canonical, head, parameterise, shape_key
 
 _pack: Final = msgspec.msgpack.Encoder().encode
@@ -63,7 +64,8 @@ class Grouper:
         self._classifier = Classifier(topology)
         self._capacity = capacity
         self._corrections = Corrections()
-        self._corrected = False
+        self.corrected = False
+        """Whether a verdict may differ from that of the rules."""
         self._by_shape: dict[Key, Group] = {}
         self._by_template: dict[Key, Group] = {}
 
@@ -74,10 +76,18 @@ class Grouper:
             DataError: stage `validate`; it is a broken correction.
         """
         self._corrections.tell(control)
-        self._corrected = len(self._corrections) > 0
+        self.corrected = len(self._corrections) > 0
 
     def group(self, event: ErrorEvent) -> Group:
         """The Group of an admitted event."""
+        return self.correct(self.uncorrected(event), event)
+
+    def correct(self, group: Group, event: Sighting) -> Group:
+        """What corrections make of an `uncorrected` group."""
+        return self._corrections.apply(group, event) if self.corrected else group
+
+    def uncorrected(self, event: ErrorEvent) -> Group:
+        """The Group of an admitted event, as the rules say it."""
         message = event.message
         if len(message) > HEAD_CHARS or "\n" in message:
             message = head(message)
@@ -112,7 +122,7 @@ class Grouper:
             if len(self._by_shape) >= self._capacity:
                 self._by_shape.clear()
             self._by_shape[key] = group
-        return self._corrections.apply(group, event) if self._corrected else group
+        return group
 
     def _miss(self, event: ErrorEvent, shape: str, rest: Key) -> Group:
         text = parameterise(shape)

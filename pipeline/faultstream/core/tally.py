@@ -8,11 +8,10 @@ arrival which groups stand alone.
 """
 
 import re
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 
-from faultstream.core.event import ErrorEvent
 from faultstream.core.group import Group
 from faultstream.core.severity import RANK
 
@@ -24,6 +23,23 @@ DEPENDENCY_TAG: Final = "dependency"
 
 Evidence = tuple[int, str, int, str, str]
 """(event time, event id, count, trace id, id of the event that caused it); ids may be ''."""
+
+
+class Sighting(Protocol):
+    """As much of an admitted ErrorEvent as is counted."""
+
+    service: str
+    environment: str
+    event_id: str
+    time: int | str | None
+    count: int
+    layer: str
+    release: str
+    operation: str
+    trace_id: str
+    parent_event_id: str
+    experiment_id: str
+    tags: dict[str, str]
 
 
 class Cell(msgspec.Struct, gc=False, array_like=True):
@@ -41,7 +57,7 @@ class Cell(msgspec.Struct, gc=False, array_like=True):
     """None: several, as for `dependency`."""
     dependency: str | None = ""
 
-    def add(self, event: ErrorEvent, time_ms: int, group: Group, event_id: str) -> None:
+    def add(self, event: Sighting, time_ms: int, group: Group, event_id: str) -> None:
         """Counts one event (or as many as it stands for) at `time_ms`."""
         count, layer = event.count, event.layer
         self.count += count

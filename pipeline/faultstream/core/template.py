@@ -137,14 +137,22 @@ def shape_key(text: str) -> Hashable:
     zeroed = raw.translate(ZEROED)
     places = _places.get(zeroed)
     if places is None:
+        places = code_places(zeroed)
+    if not places:
+        return zeroed
+    return zeroed, raw == zeroed, *[raw[place] for place in places]
+
+
+def code_places(zeroed: bytes) -> tuple[slice, ...]:
+    """Where digits of a text may be a code's; `zeroed` is its UTF-8 with digits made equal."""
+    places = _places.get(zeroed)
+    if places is None:
         places = _code_places(zeroed)
         if len(zeroed) <= _PLACES_BYTES:
             if len(_places) >= _MEMO_ENTRIES:
                 _places.clear()
             _places[zeroed] = places
-    if not places:
-        return zeroed
-    return zeroed, raw == zeroed, *[raw[place] for place in places]
+    return places
 
 
 def _code_places(zeroed: bytes) -> tuple[slice, ...]:

@@ -43,10 +43,13 @@ _MAX_PARTS: Final = 16
 _SMALL: Final = limits.MAX_NAME_CHARS + len('{"service":"","error_type":""}')
 """In a record of so many bytes no field can be past its limit, nor frames or causes."""
 _REMEMBERED: Final = 4_096
-_texts: Final = attrgetter(*_NAMES)
-_seconds: dict[str, int] = {}
-_THOUSANDTHS: Final = {f".{ms:03}Z": ms for ms in range(1_000)}
-_identities: set[str] = set()
+texts_of: Final = attrgetter(*_NAMES)
+"""All names of an event, to measure them at once."""
+SECONDS: Final[dict[str, int]] = {}
+"""Times without their fraction, to milliseconds; shapes.py asks too, as the two below."""
+THOUSANDTHS: Final = {f".{ms:03}Z": ms for ms in range(1_000)}
+IDENTITIES: Final[set[str]] = set()
+"""Services and environments that may be used as they are."""
 
 
 def admit(value: bytes | None, *, timestamp_ms: int) -> ErrorEvent:  # noqa: C901, PLR0912
@@ -72,8 +75,8 @@ def admit(value: bytes | None, *, timestamp_ms: int) -> ErrorEvent:  # noqa: C90
 
     time = event.time
     if time.__class__ is str:
-        start = _seconds.get(time[:19])
-        fraction = _THOUSANDTHS.get(time[19:])
+        start = SECONDS.get(time[:19])
+        fraction = THOUSANDTHS.get(time[19:])
         if start is None or fraction is None:
             event.time = time = _milliseconds(time)
         else:
@@ -91,9 +94,9 @@ def admit(value: bytes | None, *, timestamp_ms: int) -> ErrorEvent:  # noqa: C90
         event.category = _category(event.category)
     if not event.environment:
         event.environment = DEFAULT_ENVIRONMENT
-    if event.service not in _identities:
+    if event.service not in IDENTITIES:
         _check_identity("service", event.service)
-    if event.environment not in _identities:
+    if event.environment not in IDENTITIES:
         _check_identity("environment", event.environment)
     if not event.error_type or event.error_type.isspace():
         raise DataError("validate", "error_type: must not be empty")
@@ -156,21 +159,21 @@ def _check_identity(name: str, text: str) -> None:
         raise DataError("validate", f"{name}: control characters are not taken")
     if len(text) > limits.MAX_NAME_CHARS:
         raise DataError("size", f"{name}: longer than {limits.MAX_NAME_CHARS} characters")
-    if len(_identities) >= _REMEMBERED:
-        _identities.clear()
-    _identities.add(text)
+    if len(IDENTITIES) >= _REMEMBERED:
+        IDENTITIES.clear()
+    IDENTITIES.add(text)
 
 
 def _milliseconds(text: Any) -> int | None:
     """RFC 3339 to milliseconds. Whole seconds are remembered: neighbours share them."""
     if len(text) == 24 and text[19] == "." and text[23] == "Z":
         second, fraction = text[:19], text[20:23]
-        start = _seconds.get(second)
+        start = SECONDS.get(second)
         if start is None:
             start = _parsed(second)
-            if len(_seconds) >= _REMEMBERED:
-                _seconds.clear()
-            _seconds[second] = start
+            if len(SECONDS) >= _REMEMBERED:
+                SECONDS.clear()
+            SECONDS[second] = start
         if fraction.isdecimal():
             return start + int(fraction)
     return _parsed(text)
@@ -208,7 +211,7 @@ def _note(event: ErrorEvent, field: str) -> None:
 def _hold_to_limits(event: ErrorEvent) -> None:
     longest = limits.MAX_NAME_CHARS
     event.cut = [name[:longest] for name in event.cut[:50]]
-    if max(map(len, _texts(event))) > longest:
+    if max(map(len, texts_of(event))) > longest:
         for name in _NAMES:
             text = getattr(event, name)
             if len(text) > longest:

@@ -15,7 +15,7 @@ from faultstream.core.grouping import Grouper
 from faultstream.core.policy import TopicRole, Topology
 from faultstream.core.records import Control, Pattern
 from faultstream.core.watermark import SKEW_MS, Watermark
-from faultstream.formats.native import admit
+from faultstream.formats.shapes import Shapes
 from faultstream.stream.cells import Cell, Cells, Partition
 from faultstream.stream.places import Places, is_other
 from faultstream.stream.stage import Effects, Output, Refusal, Rows, Source
@@ -36,6 +36,7 @@ class DetectStage:
         policy = topology.detectors
         self._detect = Detect(topology)
         self._grouper = Grouper(topology)
+        self._shapes = Shapes(self._grouper)
         self._slot_ms = policy.slot_ms
         self._places = Places(self._detect, policy.max_services_per_partition)
         self._judged_ms: dict[int, int] = {}
@@ -94,7 +95,7 @@ class DetectStage:
         """Tally the run; the services touched, each with its last offset. A record that claims to
         be written after `latest_ms` was written then: else its episode would never end."""
         topic = source.topic
-        group, observe, advance = self._grouper.group, self._detect.observe, part.extra.advance
+        look, observe, advance = self._shapes.look, self._detect.observe, part.extra.advance
         places, known = self._places, part.read.get(topic, -1)
         guarded = part.ahead.get(topic, -1)
         by_name: dict[tuple[str, str], _Cell] = {}
@@ -109,7 +110,7 @@ class DetectStage:
                 record_ms = record.timestamp
                 if record_ms > latest_ms:  # noqa: PLR1730 - a call for every record costs
                     record_ms = latest_ms
-                event = admit(record.value, timestamp_ms=record_ms)
+                event, group = look(record.value, record_ms)
                 name = (event.environment, event.service)
                 cell = by_name.get(name)
                 if offset <= guarded:
@@ -121,7 +122,7 @@ class DetectStage:
                     cell = by_name[name] = places.of(part, name, touched, topic)
                 touched[cell] = offset
                 event_id = event.event_id or ids.event_id(topic, source.partition, offset)
-                if observe(cell.state, event, group(event), event_id, record_ms):
+                if observe(cell.state, event, group, event_id, record_ms):
                     tallied += 1
                 else:
                     late += 1

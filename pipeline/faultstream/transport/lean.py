@@ -1,26 +1,65 @@
-"""Spares the topics that are read in runs one Python object per record.
+"""Spares the topics that are read in runs all Python work per record.
 
-aiokafka's fetcher copies each record of its C parser into a ConsumerRecord. The C record has all
-that a RawRecord has, so for the registered topics it is handed over as it is: about 1 microsecond
-less an event. This overrides one private method of aiokafka 0.14; where that is not there any
-more, nothing is changed and everything works as before.
+aiokafka's fetcher takes a fetched partition apart one record at a time, and copies each record of
+its C parser into a ConsumerRecord. The C record has all that a RawRecord has, so for the
+registered topics whole batches of them are handed over as they are: about 2 microseconds less an
+event. This overrides two private classes of aiokafka 0.14; where they are not there as they are
+known, nothing is changed and everything works as before.
 """
 
 from typing import Any, Final
 
 from aiokafka.consumer import fetcher
+from aiokafka.errors import CorruptRecordException
 
 _TOPICS: Final[set[str]] = set()
 _Stock: Final = fetcher.PartitionRecords
+_StockResult: Final = fetcher.FetchResult
 
 
 class _LeanRecords(_Stock):  # type: ignore[misc,valid-type]  # aiokafka has no types
     """The fetched records of one partition."""
 
+    next_fetch_offset: int
+
     def _consumer_record(self, tp: Any, record: Any) -> Any:
         if tp.topic in _TOPICS:
             return record
         return super()._consumer_record(tp, record)
+
+    def whole(self) -> list[Any] | None:
+        """All records that are left, or None where they must be looked at one by one."""
+        if self._tp.topic not in _TOPICS or self._isolation_level == fetcher.READ_COMMITTED:
+            return None
+        taken: list[Any] = []
+        while self._records.has_next():
+            batch = self._records.next_batch()
+            if self._check_crcs and not batch.validate_crc():
+                raise CorruptRecordException(f"Invalid CRC - {self._tp}")
+            if not batch.is_control_batch:
+                records = list(batch)
+                if records and records[0].offset < self.next_fetch_offset:
+                    start = self.next_fetch_offset
+                    records = [record for record in records if record.offset >= start]
+                taken += records
+            self.next_fetch_offset = batch.next_offset
+        return taken
+
+
+class _LeanResult(_StockResult):  # type: ignore[misc,valid-type]  # aiokafka has no types
+    """What one fetch brought of one partition."""
+
+    _partition_records: Any
+
+    def getall(self, max_records: int | None = None) -> list[Any]:
+        if max_records is not None or not self.check_assignment(self._topic_partition):
+            return list(super().getall(max_records))
+        records: list[Any] | None = self._partition_records.whole() if self.has_more() else None
+        if records is None:
+            return list(super().getall(max_records))
+        self._update_position()
+        self._partition_records = None
+        return records
 
 
 def hand_over(*topics: str) -> bool:
@@ -28,8 +67,9 @@ def hand_over(*topics: str) -> bool:
 
     False: this aiokafka does it in another way, so its ConsumerRecords come as usual.
     """
-    if not hasattr(_Stock, "_consumer_record"):
+    if not hasattr(_Stock, "_consumer_record") or not hasattr(_StockResult, "getall"):
         return False
     fetcher.PartitionRecords = _LeanRecords
+    fetcher.FetchResult = _LeanResult
     _TOPICS.update(topics)
     return True

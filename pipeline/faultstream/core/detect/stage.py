@@ -28,11 +28,10 @@ from faultstream.core.detect.ring import Detector
 from faultstream.core.detect.saving import load, save
 from faultstream.core.detect.sequence import Sequence
 from faultstream.core.detect.state import NEVER, Lane, ServiceState
-from faultstream.core.event import ErrorEvent
 from faultstream.core.group import Group
 from faultstream.core.policy import Topology
 from faultstream.core.records import Pattern
-from faultstream.core.tally import DEPENDENCY_TAG, Cell, Slot, folded, newer
+from faultstream.core.tally import DEPENDENCY_TAG, Cell, Sighting, Slot, folded, newer
 
 DETECTORS: Final[tuple[type[Detector], ...]] = (
     Critical,
@@ -92,7 +91,7 @@ class Detect:
             state.fleet.note(state.service, born)
 
     def observe(
-        self, state: ServiceState, event: ErrorEvent, group: Group, event_id: str, record_ms: int
+        self, state: ServiceState, event: Sighting, group: Group, event_id: str, record_ms: int
     ) -> bool:
         """Counts an admitted event. False: it is late and was not counted.
 
@@ -133,7 +132,7 @@ class Detect:
                 evidence,
                 event.release,
                 event.operation,
-                event.tags.get(DEPENDENCY_TAG, ""),
+                event.tags.get(DEPENDENCY_TAG, "") if event.tags else "",
             )
         else:
             cell.add(event, time, group, event_id)
