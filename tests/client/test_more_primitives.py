@@ -1,6 +1,7 @@
 """Rollback stack, degradation, adaptive timeout, operations from a configuration."""
 
 import asyncio
+from collections.abc import Generator
 from typing import Any
 
 import pytest
@@ -82,6 +83,79 @@ async def test_cancellation_rolls_back() -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     assert done == ["async", "plain"]
+
+
+async def test_a_cancelled_rollback_takes_the_rest_back() -> None:
+    """The undo that waits is given up; the others are called before the cancellation goes on."""
+    taken: list[str] = []
+    waiting = asyncio.Event()
+
+    async def slow() -> None:
+        waiting.set()
+        await asyncio.Event().wait()
+
+    async def last() -> None:
+        await asyncio.sleep(0)
+        taken.append("last")
+
+    stack = RollbackStack()
+
+    async def work() -> None:
+        async with stack:
+            stack.push(lambda: taken.append("first"), "first")
+            stack.push(last, "last")
+            stack.push(slow, "slow")
+            raise KeyError("broken")
+
+    task = asyncio.create_task(work())
+    await waiting.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert taken == ["last", "first"]
+    assert (stack.undone, [name for name, _ in stack.failed]) == (["last", "first"], ["slow"])
+
+
+def test_a_rollback_in_a_coroutine_that_is_closed_does_what_needs_no_waiting() -> None:
+    """Nothing can be awaited then."""
+    taken: list[str] = []
+
+    class Forever:
+        def __await__(self) -> Generator[None, None, None]:
+            yield
+
+    async def slow() -> None:
+        await Forever()
+
+    stack = RollbackStack()
+
+    async def work() -> None:
+        async with stack:
+            stack.push(lambda: taken.append("first"), "first")
+            stack.push(slow, "slow")
+            stack.push(slow, "slower")
+            raise KeyError("broken")
+
+    coroutine = work()
+    coroutine.send(None)
+    coroutine.close()
+    assert taken == ["first"]
+    assert [name for name, _ in stack.failed] == ["slower", "slow"]
+
+
+def test_an_interrupted_rollback_takes_the_rest_back() -> None:
+    """KeyboardInterrupt in an undo is raised when all of it is done."""
+    taken: list[str] = []
+
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    stack = RollbackStack()
+    stack.push(lambda: taken.append("first"))
+    stack.push(interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        stack.rollback()
+    assert taken == ["first"]
 
 
 def test_an_asynchronous_undo_needs_async_with() -> None:

@@ -78,6 +78,28 @@ async def test_asynchronous_actions_work_in_async_with(reporter: Reporter) -> No
             raise ValueError("again")
 
 
+async def test_a_cancelled_recovery_is_reported_all_the_same(reporter: Reporter) -> None:
+    """As not recovered, with the action that was under way; the cancellation goes on."""
+    waiting_now = asyncio.Event()
+
+    async def reconnect(_: Exception) -> None:
+        waiting_now.set()
+        await asyncio.Event().wait()
+
+    async def work() -> None:
+        async with with_recovery(reporter, reconnect, swallow=True):
+            raise ConnectionError("refused")
+
+    task = asyncio.create_task(work())
+    await waiting_now.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    [event] = waiting(reporter)
+    assert event.error_type == "ConnectionError"
+    assert event.tags["recovery"] == "not recovered; reconnect raised CancelledError"
+
+
 @pytest.mark.parametrize("error", [KeyboardInterrupt, asyncio.CancelledError, KeyError])
 def test_what_it_is_not_for_goes_through_untouched(
     reporter: Reporter, error: type[BaseException]

@@ -5,10 +5,10 @@ from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
+from faultstream.client.both import Steps, afinish, finish
 from faultstream.client.capture import mark, seen_here
 from faultstream.client.event import Details
 from faultstream.client.fault import FaultError, Recovery
-from faultstream.client.wrap import discard
 
 if TYPE_CHECKING:
     from faultstream.client.reporter import Reporter
@@ -63,19 +63,7 @@ class with_recovery:  # noqa: N801 - it reads as what it does, like contextlib's
     ) -> bool:
         if not isinstance(exc, self._on):
             return False
-        tried: list[str] = []
-        for action in self._actions:
-            try:
-                answer: Any = action(exc)
-                if inspect.isawaitable(answer):
-                    discard(answer)
-                    raise TypeError("an asynchronous action needs `async with`")  # noqa: TRY301
-            except Exception as broken:  # noqa: BLE001 - the next action may work
-                tried.append(_failed(action, broken))
-                continue
-            if _worked(action, answer, tried):
-                return self._told(exc, tried, success=True)
-        return self._told(exc, tried, success=False)
+        return finish(self._mend(exc), "an asynchronous action needs `async with`")
 
     async def __aenter__(self) -> Self:
         return self.__enter__()
@@ -88,15 +76,23 @@ class with_recovery:  # noqa: N801 - it reads as what it does, like contextlib's
     ) -> bool:
         if not isinstance(exc, self._on):
             return False
+        return await afinish(self._mend(exc))
+
+    def _mend(self, exc: Exception) -> Steps[bool]:
+        """Try the actions; whether the exception ends here."""
         tried: list[str] = []
         for action in self._actions:
             try:
                 answer: Any = action(exc)
                 if inspect.isawaitable(answer):
-                    answer = await answer
+                    answer = yield answer
             except Exception as broken:  # noqa: BLE001 - the next action may work
                 tried.append(_failed(action, broken))
                 continue
+            except BaseException as broken:  # cancelled, say: nothing more is tried
+                tried.append(_failed(action, broken))
+                self._told(exc, tried, success=False)
+                raise
             if _worked(action, answer, tried):
                 return self._told(exc, tried, success=True)
         return self._told(exc, tried, success=False)
@@ -122,7 +118,7 @@ def _worked(action: Action, answer: object, tried: list[str]) -> bool:
     return worked
 
 
-def _failed(action: Action, broken: Exception) -> str:
+def _failed(action: Action, broken: BaseException) -> str:
     return f"{_name(action)} raised {type(broken).__name__}"
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
+from faultstream.client.both import Steps, afinish, finish
 from faultstream.client.wrap import discard
 
 log = logging.getLogger("faultstream.client")
@@ -27,7 +28,7 @@ class RollbackStack:
         self._steps: list[_Step] = []
         self.undone: list[str] = []
         """Names of steps that were taken back, in that order."""
-        self.failed: list[tuple[str, Exception]] = []
+        self.failed: list[tuple[str, BaseException]] = []
         """Steps that could not be taken back, and why."""
 
     def push(self, undo: Callable[[], Any], name: str = "") -> None:
@@ -39,33 +40,36 @@ class RollbackStack:
         self._steps.clear()
 
     def rollback(self) -> None:
-        """Take back what is not committed, last first. Raises nothing."""
-        while self._steps:
-            step = self._steps.pop()
-            try:
-                answer = step.undo()
-                if inspect.isawaitable(answer):
-                    discard(answer)
-                    raise TypeError("an asynchronous undo needs `async with`")  # noqa: TRY301
-            except Exception as exc:  # noqa: BLE001 - the other steps must be taken back too
-                self._fail(step, exc)
-            else:
-                self.undone.append(step.name)
+        """Take back what is not committed, last first. Raises nothing but what is no Exception,
+        such as KeyboardInterrupt, and that only when all of it is done."""
+        finish(self._back(), "an asynchronous undo needs `async with`")
 
     async def arollback(self) -> None:
-        """`rollback` for steps of both kinds."""
+        """`rollback` for steps of both kinds. When it is cancelled, the undo that waits then is
+        given up, the others are still called, and CancelledError is raised after them."""
+        await afinish(self._back())
+
+    def _back(self) -> Steps[None]:
+        stop: BaseException | None = None
         while self._steps:
             step = self._steps.pop()
             try:
                 answer = step.undo()
                 if inspect.isawaitable(answer):
-                    await answer
-            except Exception as exc:  # noqa: BLE001 - the other steps must be taken back too
+                    if isinstance(stop, GeneratorExit):  # the coroutine is closed: no more awaiting
+                        discard(answer)
+                        raise stop  # noqa: TRY301
+                    yield answer
+            except BaseException as exc:  # noqa: BLE001 - the other steps must be taken back too
                 self._fail(step, exc)
+                if not isinstance(exc, Exception):
+                    stop = stop or exc
             else:
                 self.undone.append(step.name)
+        if stop is not None:
+            raise stop
 
-    def _fail(self, step: _Step, exc: Exception) -> None:
+    def _fail(self, step: _Step, exc: BaseException) -> None:
         self.failed.append((step.name, exc))
         log.warning("%s could not be taken back: %s: %s", step.name, type(exc).__name__, exc)
 
@@ -79,8 +83,10 @@ class RollbackStack:
         traceback: TracebackType | None,
     ) -> None:
         if exc is not None:
-            self.rollback()
-            self._note(exc)
+            try:
+                self.rollback()
+            finally:
+                self._note(exc)
         self.commit()
 
     async def __aenter__(self) -> Self:
@@ -93,8 +99,10 @@ class RollbackStack:
         traceback: TracebackType | None,
     ) -> None:
         if exc is not None:
-            await self.arollback()
-            self._note(exc)
+            try:
+                await self.arollback()
+            finally:
+                self._note(exc)
         self.commit()
 
     def _note(self, exc: BaseException) -> None:
