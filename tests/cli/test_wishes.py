@@ -1,6 +1,7 @@
 """`faultstream approve`, `cancel`, `resolve` and `recover` against respond on a real broker."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -137,7 +138,9 @@ def test_recover_an_incident_differently(
         assert command.endswith(" request_throttle: pending")
 
 
-def test_recover_errors_of_the_past(call: Call, embedded_broker: str, topology: Topology) -> None:
+def test_recover_errors_of_the_past(
+    call: Call, embedded_broker: str, topology: Topology, tmp_path: Path
+) -> None:
     """By service or the beginning of a fingerprint; a new incident is opened for what is known of
     them, and what is unknown is said."""
     past = pattern("till", "service", state="closed", closed_at_ms=clock.now_ms(), rate=0.0)
@@ -149,9 +152,27 @@ def test_recover_errors_of_the_past(call: Call, embedded_broker: str, topology: 
         _, stands, *_, command = done.stdout.splitlines()
         assert stands.startswith("  till recovering: ")
         assert command.endswith(" pool_increase: pending")
-        none = call("recover", "--service", "nobody")
-        assert none.exit_code == 1
-        assert none.output == "no pattern of service 'nobody' is known in production\n"
+        none = call("recover", "--service", "nobody", "--data", str(tmp_path))
+        assert none.exit_code == 3
+        first, second = none.output.splitlines()
+        assert first == "no pattern of service 'nobody' on the topic; ClickHouse is asked"
+        assert f"nothing runs or is stored in {tmp_path}" in second
+
+
+def test_recover_an_incident_that_respond_has_forgotten(
+    call: Call, embedded_broker: str, topology: Topology
+) -> None:
+    """What is known of its errors comes from the topic; a new one is opened and recovered."""
+    with Responder(embedded_broker, topology, [pattern("ledger", "service")]):
+        (one, *_) = {each.incident_id for each in read(embedded_broker, topology)}
+        assert call("resolve", one, "--by", "kim").exit_code == 0
+    with Responder(embedded_broker, topology, [pattern("till", "service")]):
+        done = call("recover", one[:8], "--by", "kim")
+        assert done.exit_code == 0, done.output
+        head, stands, *_, command = done.stdout.splitlines()
+        assert head != one
+        assert stands.startswith("  ledger recovering: ")
+        assert command.endswith(" pool_increase: pending")
 
 
 @pytest.mark.parametrize(

@@ -211,6 +211,15 @@ def test_errors_that_come_back_join_what_was_opened_for_them() -> None:
     assert here.outcomes[0] == "retry recurring"
 
 
+def test_trigger_for_an_incident_that_is_forgotten() -> None:
+    """It names the service too, so a new one is opened at once; without, it waits for its time."""
+    here = Desk()
+    here.wishes(Trigger(incident_id="long-ago"))
+    assert here.out == []
+    here.wishes(Trigger(incident_id="long-ago", service="orders", category="database"))
+    assert (here.last.root, here.at) == ("orders", "recovering")
+
+
 def test_trigger_for_an_incident_that_is_over() -> None:
     """A new incident with what is remembered of the old one."""
     here = Desk()

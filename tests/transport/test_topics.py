@@ -9,7 +9,7 @@ from faultstream.config.topology import load
 from faultstream.core.policy import TopicPolicy, TopicRole, Topology
 from faultstream.ops import child
 from faultstream.transport import identity, topics
-from faultstream.transport.scan import scan
+from faultstream.transport.scan import newest_first, scan
 from tests.conftest import prefixed
 
 
@@ -138,6 +138,29 @@ async def test_reads_whole_batches(broker: str, topology: Topology) -> None:
     assert values == [str(number).encode() for number in range(90, 100)]
     values = [record.value async for record in scan(broker, topic, {2: 0})]
     assert values == [str(number).encode() for number in range(100)]
+
+
+async def test_the_newest_are_read_first(
+    broker: str, topology: Topology, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In stretches from the end backwards; together they are the whole topic, each record once, in
+    the order of the log within a stretch and partition."""
+    monkeypatch.setattr("faultstream.transport.scan.DEPTHS", (10, 40))
+    await topics.create(broker, topology)
+    topic = topology.topic("patterns")
+    async with AIOKafkaProducer(bootstrap_servers=broker, linger_ms=0) as producer:
+        for number in range(120):
+            await producer.send_and_wait(topic, f"{number} x".encode(), partition=number % 2)
+        await producer.send_and_wait(topic, b"other", partition=0)
+    found = [
+        [int((record.value or b"").split()[0]) for record in records]
+        async for records in newest_first(broker, topic, range(3), holds=b" x")
+    ]
+    assert sorted(one for each in found for one in each) == list(range(120))
+    assert len(found) == 3
+    assert min(found[0]) > max(found[1]) > max(found[2])
+    for each in found:
+        assert [one for one in each if one % 2] == sorted(one for one in each if one % 2)
 
 
 @pytest.mark.kafka

@@ -2,17 +2,23 @@
 
 import asyncio
 import json
-from collections.abc import Sequence
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from contextlib import aclosing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 import msgspec
 
 from faultstream.cli import wishing
+from faultstream.cli.reading import reading, where
 from faultstream.core.controls import Trigger, opened_by
 from faultstream.core.policy import Topology
-from faultstream.core.records import Incident
+from faultstream.core.records import Incident, Pattern
 from faultstream.core.strategy import check
+
+if TYPE_CHECKING:
+    from faultstream.analytics.past import Past
 
 SKEW_MS: Final = 5_000
 """How far the clocks of the worker and of who asks may be apart."""
@@ -26,6 +32,7 @@ SKEW_MS: Final = 5_000
 @click.option("--strategy", default="", help="What to do; by default the route decides.")
 @click.option("-p", "--parameter", "parameters", multiple=True, help="NAME=VALUE of --strategy.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be done.")
+@where
 @wishing.asking
 def command(
     incident_id: str,
@@ -37,12 +44,15 @@ def command(
     strategy: str,
     parameters: tuple[str, ...],
     dry_run: bool,
+    data: Path | None,
+    clickhouse: str | None,
 ) -> None:
     """Recover now: an open incident again or differently, or errors of the past.
 
     ID is the beginning of an incident's id; for one that is over a new one is opened. Without an
     ID, --service or --fingerprint name the errors: the open incident about them is taken, else a
-    new one is opened for the latest of them. It counts as an approval, and the guards hold.
+    new one is opened for the latest of them. They are looked for among the patterns on the topic,
+    then among all that ClickHouse has. It counts as an approval, and the guards hold.
 
     \b
     Example:  faultstream recover 03a54aeb --strategy circuit_break -p open_ms=30000
@@ -56,7 +66,10 @@ def command(
         asyncio.run(_incident(one, incident_id, wish))
     else:
         place = environment or one.topology.environment
-        asyncio.run(_errors(one, wish, service, fingerprint, place))
+        which = {"service": service, "fingerprint": fingerprint, "environment": place}
+        meant = asyncio.run(_latest(one, wish, which))
+        meant = meant or _recorded(wish, which, data, clickhouse)
+        asyncio.run(_errors(one, meant, place))
 
 
 def parsed(topology: Topology, strategy: str, given: Sequence[str]) -> dict[str, Any]:
@@ -88,6 +101,8 @@ def parsed(topology: Topology, strategy: str, given: Sequence[str]) -> dict[str,
 
 async def _incident(one: wishing.Asked, prefix: str, wish: Trigger) -> None:
     before = await wishing.meant(one, prefix)
+    if before.state in wishing.OVER:  # respond may have forgotten it
+        wish = await _of_past(one, wish, before)
     wish = msgspec.structs.replace(wish, incident_id=before.incident_id)
     control = wishing.wished(one, wish, before.environment)
     fresh, same = opened_by(control), wishing.changed(before, one.by)
@@ -97,44 +112,76 @@ async def _incident(one: wishing.Asked, prefix: str, wish: Trigger) -> None:
     wishing.told(one, answer, before)
 
 
-async def _errors(
-    one: wishing.Asked, wish: Trigger, service: str, fingerprint: str, environment: str
-) -> None:
-    known = [
-        pattern
-        for pattern in await wishing.patterns(one, service=service, fingerprint=fingerprint)
-        if pattern.environment == environment
-    ]
-    services = sorted({pattern.service for pattern in known})
-    if len(services) > 1:
-        click.echo(f"several services have it, name one: {', '.join(services)}", err=True)
-        raise click.exceptions.Exit(2)
+async def _of_past(one: wishing.Asked, wish: Trigger, before: Incident) -> Trigger:
+    """The wish, with what its patterns on the topic say of an incident that is over."""
+    ours = frozenset(before.pattern_ids)
+    async with aclosing(wishing.newest(one, "patterns", Pattern, before.root)) as stretches:
+        async for patterns in stretches:
+            for pattern in reversed(patterns):
+                if pattern.pattern_id in ours and pattern.service == before.root:
+                    return _about(wish, pattern)
+    return msgspec.structs.replace(wish, service=before.root)
+
+
+async def _latest(one: wishing.Asked, wish: Trigger, which: Mapping[str, str]) -> Trigger | None:
+    """The wish, for the errors of the latest pattern on the topic."""
+    known = await wishing.patterns(one, **which)
     if not known:
-        what = f"service {service!r}" if service else f"fingerprint {fingerprint!r}"
-        click.echo(f"no pattern of {what} is known in {environment}", err=True)
+        return None
+    _must_be_one({pattern.service for pattern in known})
+    return _about(wish, known[-1])
+
+
+def _recorded(
+    wish: Trigger, which: Mapping[str, str], data: Path | None, clickhouse: str | None
+) -> Trigger:
+    """The wish, for the latest of the errors that ClickHouse has. Ends the command with 1 when it
+    has none.
+
+    Raises:
+        ConfigError, SinkAway: as `sql_source.open_source`.
+    """
+    from faultstream.analytics.past import latest  # noqa: PLC0415 - as in `reading`
+
+    name = "service" if which["service"] else "fingerprint"
+    what = f"{name} {which[name]!r}"
+    click.echo(f"no pattern of {what} on the topic; ClickHouse is asked", err=True)
+    with reading(clickhouse, data) as connection:
+        found = latest(connection, **which)
+    if not found:
+        click.echo(f"no error of {what} is known in {which['environment']}", err=True)
         raise click.exceptions.Exit(1)
-    last = known[-1]
-    click.echo(
-        f"for {last.error_type or last.kind} in {last.service}, fingerprint {last.fingerprint[:8]}",
-        err=True,
+    _must_be_one({each.service for each in found})
+    return _about(wish, found[0])
+
+
+def _about(wish: Trigger, last: "Pattern | Past") -> Trigger:
+    return msgspec.structs.replace(
+        wish,
+        service=last.service,
+        fingerprint=last.fingerprint,
+        layer=last.layer,
+        error_type=last.error_type,
+        category=last.category,
+        transient=last.transient,
     )
-    control = wishing.wished(
-        one,
-        msgspec.structs.replace(
-            wish,
-            service=last.service,
-            fingerprint=last.fingerprint,
-            layer=last.layer,
-            error_type=last.error_type,
-            category=last.category,
-            transient=last.transient,
-        ),
-        environment,
-    )
+
+
+def _must_be_one(services: set[str]) -> None:
+    if len(services) > 1:
+        named = ", ".join(sorted(services))
+        click.echo(f"several services have it, name one with --service: {named}", err=True)
+        raise click.exceptions.Exit(2)
+
+
+async def _errors(one: wishing.Asked, wish: Trigger, environment: str) -> None:
+    which = f", fingerprint {wish.fingerprint[:8]}" if wish.fingerprint else ""
+    click.echo(f"for {wish.error_type or 'errors'} in {wish.service}{which}", err=True)
+    control = wishing.wished(one, wish, environment)
     fresh = opened_by(control)
 
     def answers(incident: Incident) -> bool:
-        ours = incident.root == last.service and f"asked for by {one.by}" in incident.reason
+        ours = incident.root == wish.service and f"asked for by {one.by}" in incident.reason
         return incident.incident_id == fresh or (
             ours and incident.updated_at_ms >= control.set_at_ms - SKEW_MS
         )

@@ -3,7 +3,8 @@ incidents topic; the wish, published on the control topic; the answer, the incid
 """
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from contextlib import aclosing, suppress
 from functools import wraps
 from pathlib import Path
 from shutil import get_terminal_size
@@ -25,13 +26,15 @@ from faultstream.core.errors import DataError
 from faultstream.core.policy import TopicRole, Topology
 from faultstream.core.records import Control, Incident, Pattern, Record
 from faultstream.core.report.text import clean
-from faultstream.transport.scan import scan
+from faultstream.transport.scan import newest_first
 from faultstream.transport.topics import wait_for_broker
 
 R = TypeVar("R", bound=Record)
 
 OVER: Final = frozenset({"resolved", "closed"})
 MOST_SHOWN: Final = 6
+SURE: Final = 6
+"""So many digits of an id are hardly those of two incidents."""
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,43 +87,62 @@ def asking(function: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-async def latest(one: Asked, role: TopicRole, kind: type[R], part: str) -> list[R]:
-    """The records of a topic that hold `part` somewhere in their bytes, in the order of the log.
+async def newest(
+    one: Asked, role: TopicRole, kind: type[R], part: str
+) -> AsyncGenerator[list[R], None]:
+    """The records of a topic that hold `part` somewhere in their bytes, in stretches, the newest
+    first, each in the order of the log.
 
     Raises:
         KafkaError: the broker cannot be reached.
     """
     await wait_for_broker(one.brokers, CONNECT_TIMEOUT_S)
-    policy, found = one.topology.topics[role], []
-    async for record in scan(one.brokers, policy.name, dict.fromkeys(range(policy.partitions), 0)):
-        if record.value is None or part.encode() not in record.value:
-            continue
-        try:
-            found.append(wire.decode(kind, record.value))
-        except DataError:
-            continue
-    return found
+    policy = one.topology.topics[role]
+    stretches = newest_first(
+        one.brokers, policy.name, range(policy.partitions), holds=part.encode()
+    )
+    async with aclosing(stretches):
+        async for records in stretches:
+            found: list[R] = []
+            for record in records:
+                with suppress(DataError):
+                    found.append(wire.decode(kind, record.value))
+            yield found
 
 
 async def meant(one: Asked, prefix: str) -> Incident:
     """The incident that `prefix` begins the id of, or of one of its commands. Ends the command with
-    1 when there is none, with 2 when there are several."""
+    1 when there is none, with 2 when there are several.
+
+    A prefix of SURE digits or more is looked for from the newest records backwards, as long as
+    nothing is found; a shorter one in all of the topic.
+    """
     prefix = prefix.lower()
     if not prefix:
         _end("name an incident, or the beginning of its id", 2)
-    revisions: dict[str, Incident] = {}
-    for incident in await latest(one, "incidents", Incident, prefix):
-        known = revisions.get(incident.incident_id)
-        if known is None or known.revision <= incident.revision:
-            revisions[incident.incident_id] = incident
-    found = [each for each in revisions.values() if each.incident_id.startswith(prefix)]
-    found = found or [each for each in revisions.values() if _has_command(each, prefix)]
+    latest: dict[str, Incident] = {}
+    found: list[Incident] = []
+    async with aclosing(newest(one, "incidents", Incident, prefix)) as stretches:
+        async for incidents in stretches:
+            for incident in incidents:
+                known = latest.get(incident.incident_id)
+                if known is None or _order(known) <= _order(incident):
+                    latest[incident.incident_id] = incident
+            named = [each for each in latest.values() if each.incident_id.startswith(prefix)]
+            found = named or [each for each in latest.values() if _has_command(each, prefix)]
+            if found and len(prefix) >= SURE:
+                break
     if not found:
         _end(f"no incident {prefix!r} is known; `faultstream incidents --all` lists them", 1)
     if len(found) > 1:
         shown = "\n".join(told_of(each) for each in found[:MOST_SHOWN])
         _end(f"{len(found)} incidents begin with {prefix!r}:\n{shown}", 2)
     return found[0]
+
+
+def _order(incident: Incident) -> tuple[int, int]:
+    """After a crash revisions are made anew, maybe fewer: the latest counts, not the highest."""
+    return incident.updated_at_ms, incident.revision
 
 
 def told_of(incident: Incident) -> str:
@@ -198,7 +220,7 @@ def changed(before: Incident, by: str) -> Callable[[Incident], bool]:
     """Whether an incident is a later revision that names who asked, or shows an effect."""
 
     def answers(incident: Incident) -> bool:
-        later = incident.incident_id == before.incident_id and incident.revision > before.revision
+        later = incident.incident_id == before.incident_id and _order(incident) > _order(before)
         return later and (
             (bool(by) and by in incident.reason)
             or incident.state != before.state
@@ -208,14 +230,22 @@ def changed(before: Incident, by: str) -> Callable[[Incident], bool]:
     return answers
 
 
-async def patterns(one: Asked, *, service: str, fingerprint: str) -> list[Pattern]:
-    """The latest revision of each pattern of a service, or of a fingerprint (or the beginning of
-    one), oldest first."""
+async def patterns(
+    one: Asked, *, service: str, fingerprint: str, environment: str
+) -> list[Pattern]:
+    """The latest patterns of a service, or of a fingerprint (or the beginning of one), oldest
+    first: those of the newest stretch of the topic that has any."""
     found: dict[str, Pattern] = {}
-    for pattern in await latest(one, "patterns", Pattern, fingerprint or service):
-        fits = pattern.fingerprint.startswith(fingerprint) and service in {"", pattern.service}
-        if fits and pattern.kind not in {"cascade", "correlation"}:
-            found[pattern.pattern_id] = pattern
+    part = fingerprint or service
+    async with aclosing(newest(one, "patterns", Pattern, part)) as stretches:
+        async for told in stretches:
+            for pattern in told:
+                fits = pattern.fingerprint.startswith(fingerprint)
+                ours = service in {"", pattern.service} and pattern.environment == environment
+                if fits and ours and pattern.kind not in {"cascade", "correlation"}:
+                    found[pattern.pattern_id] = pattern
+            if found:
+                break
     return sorted(found.values(), key=lambda pattern: (pattern.last_at_ms, pattern.pattern_id))
 
 

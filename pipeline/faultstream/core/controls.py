@@ -56,12 +56,13 @@ class Acknowledge(Wish, frozen=True, kw_only=True):
 class Trigger(Wish, frozen=True, kw_only=True):
     """Recover now: an open incident, or errors of now or of the past.
 
-    One of `incident_id` and `service` is needed. Without an incident, the open one of the service
-    with that `fingerprint` is taken, else a new one is opened for it, whose id is `opened_by`;
-    `layer`, `error_type`, `category` and `transient` say what is known of the past error and choose
-    the route. Without a `strategy` the route decides; with one, a route is not needed, and what was
-    tried or is for transient errors only may be asked for too. `strategy_parameters` replace those
-    of topology.yaml one by one. It counts as an approval by `by`. Guards hold for it.
+    One of `incident_id` and `service` is needed; of both the service counts when the incident is
+    forgotten. Without an incident, the open one of the service with that `fingerprint` is taken,
+    else a new one is opened for it, whose id is `opened_by`; `layer`, `error_type`, `category` and
+    `transient` say what is known of the past error and choose the route. Without a `strategy` the
+    route decides; with one, a route is not needed, and what was tried or is for transient errors
+    only may be asked for too. `strategy_parameters` replace those of topology.yaml one by one. It
+    counts as an approval by `by`. Guards hold for it.
     """
 
     service: Name = ""

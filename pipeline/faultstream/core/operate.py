@@ -38,7 +38,7 @@ def _wish(turn: Turn, control: Control) -> None:
         return  # whoever read it has told
     case = _case(turn, wish.incident_id)
     past = state.finished.get(state.commands.get(wish.incident_id, wish.incident_id))
-    known = case is not None or (isinstance(wish, Trigger) and (past or not wish.incident_id))
+    known = case is not None or (isinstance(wish, Trigger) and bool(past or wish.service))
     if not known:
         if len(state.waiting) < MAX_WAITING:
             state.waiting[key] = control

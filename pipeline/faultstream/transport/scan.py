@@ -7,12 +7,20 @@ from typing import Final
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 STALL_S: Final = 30.0
+DEPTHS: Final = (2_000, 50_000)
+"""How many records of each partition the first stretches of `newest_first` reach back."""
 
 
 async def scan(
-    brokers: str, topic: str, starts: Mapping[int, int], *, stall_s: float = STALL_S
+    brokers: str,
+    topic: str,
+    starts: Mapping[int, int],
+    *,
+    stops: Mapping[int, int] | None = None,
+    stall_s: float = STALL_S,
 ) -> AsyncGenerator[ConsumerRecord, None]:
-    """Every record from `starts` (partition to offset) to the end as the first fetch saw it.
+    """Every record from `starts` (partition to offset) to the end as the first fetch saw it, or
+    up to and without `stops`.
 
     In order within a partition; the partitions are mixed. The end is the high watermark of a
     fetch: the embedded broker answers the question for the latest offset too low (the base of
@@ -37,7 +45,7 @@ async def scan(
                 consumer.seek(place, starts[place.partition])
             else:
                 await consumer.seek_to_beginning(place)
-        ends: dict[TopicPartition, int] = {}
+        ends = {place: stops[place.partition] for place in places} if stops is not None else {}
         open_places = set(places)
         deadline = time.monotonic() + stall_s
         while open_places:
@@ -56,6 +64,29 @@ async def scan(
                 raise TimeoutError(f"{topic}: nothing came for {stall_s:g} s before the end")
     finally:
         await consumer.stop()
+
+
+async def newest_first(
+    brokers: str, topic: str, partitions: Iterable[int], *, holds: bytes
+) -> AsyncGenerator[list[ConsumerRecord], None]:
+    """The records whose value holds `holds`, in three stretches: the newest first, each in the
+    order of the log within a partition. Who looks for something of late reads little of the topic.
+
+    Raises:
+        TimeoutError: as `scan`.
+    """
+    ends = await low_ends(brokers, topic, partitions)
+    stops: dict[int, int] | None = None
+    for depth in (*DEPTHS, None):
+        starts = {n: 0 if depth is None else max(0, end - depth) for n, end in ends.items()}
+        yield [
+            record
+            async for record in scan(brokers, topic, starts, stops=stops)
+            if record.value is not None and holds in record.value
+        ]
+        if not any(starts.values()):
+            return
+        stops = starts
 
 
 async def low_ends(brokers: str, topic: str, partitions: Iterable[int]) -> dict[int, int]:
