@@ -190,10 +190,21 @@ def test_share_by_chance_does_not_dominate(mine: int, opens: int) -> None:
         return event(at, f"{name}{at}"), group(name, error_type=name)
 
     seen = [one(n * 6_000, "n" if n % 5 == 0 else "usual") for n in range(600)]
-    seen += [
-        one(65 * MINUTE + n * 2_500, "n" if n * 7 % 20 < mine else "usual") for n in range(20)
-    ]
+    seen += [one(65 * MINUTE + n * 2_500, "n" if n * 7 % 20 < mine else "usual") for n in range(20)]
     assert len(found("dominant", seen)) == opens
+
+
+def test_an_incident_does_not_hide_the_next() -> None:
+    """Eight minutes with forty errors among quiet ones do not change what is unusual; a level that
+    lasts for a quarter of the hour, or forty errors every ten minutes, do."""
+
+    def unusual(counts: list[int]) -> int:
+        return Baseline(BurstPolicy(), 0, counts).expect(62)[0]
+
+    quiet = unusual([1] * 60)
+    assert unusual([1] * 30 + [40] * 8 + [1] * 22) == quiet
+    assert unusual([1] * 25 + [40] * 15 + [1] * 20) > 40
+    assert unusual(([1] * 9 + [40]) * 6) > 40
 
 
 @pytest.mark.parametrize(("count", "opens"), [(5, 0), (14, 1)])

@@ -127,6 +127,19 @@ def test_recurring_among(others: int, found: bool) -> None:
     assert bool(final(run(made, seen))) is found
 
 
+@pytest.mark.parametrize(("share", "found"), [(5, set()), (9, {"n"})])
+def test_recurring_in_a_flood(share: int, found: set[str]) -> None:
+    """In a flood a fingerprint with a sixth of it does not recur, though the last of it fell into a
+    slot of its own; one with a third does."""
+    seen = [
+        (event(n * 33, f"e{n}"), group("n" if n % 30 < share else f"x{n % 30 % 5}"))
+        for n in range(310)
+    ]
+    told = final(run(making.topology(), seen, 7))
+    names = {one.fingerprint for one in told if one.kind == "recurring"}
+    assert names & {"n"} == found
+
+
 def test_recurring_within() -> None:
     """Events older than within_ms are not among the last ones."""
     made = making.topology(detectors={"recurring": {"within_ms": 10_000}})

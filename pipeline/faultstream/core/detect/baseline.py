@@ -3,12 +3,13 @@
 Counts per window of `window_ms`, aligned to the epoch, over the last 60 windows, empty ones
 included. The threshold is the smallest count that is less likely than `significance` under a
 negative binomial law with the history's mean and variance (Poisson when the variance is not
-larger than the mean). At a slot in window k only windows up to k - 2 count, and of a long history
-up to k - 12, so that neither the burst itself, nor a slow rise to it, nor an unsettled slot is its
-own baseline.
+larger than the mean). Windows of one or two earlier incidents are left out. At a slot in window k
+only windows up to k - 2 count, and of a long history up to k - 12, so that neither the burst
+itself, nor a slow rise to it, nor an unsettled slot is its own baseline.
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 from math import exp, lgamma, log, log1p, sqrt
 from statistics import NormalDist
 from typing import Final
@@ -21,6 +22,11 @@ _SKIP: Final = 2
 _SKIP_MOST: Final = 12
 _SKIP_SHARE: Final = 4
 """One in so many of the windows, the latest, is left out of a history that is long enough."""
+_UPPER: Final = 5
+"""One in so many windows, the highest, is measured by the others."""
+_APART: Final = 5
+_INCIDENTS: Final = 2
+"""Unusual windows so close are one stretch; so many stretches in a history are incidents."""
 _UNEVEN: Final = 1.5
 _DOUBT: Final = 30
 """What is believed of the dispersion before anything was seen, and how many events outweigh it."""
@@ -68,7 +74,7 @@ class Baseline:
         if len(counts) < self.policy.history:
             answer = (0, 0.0)
         else:
-            mean, variance = law(counts)
+            mean, variance = self._law(counts)
             answer = (unusual(mean, variance, self.policy.significance), mean)
         self._cached = (state, answer)
         return answer
@@ -79,22 +85,23 @@ class Baseline:
         if not whole[0]:
             return 0
         if self._parts is None or self._parts[0] is not whole:
-            mean, variance = law(self._before(window))
+            mean, variance = self._law(self._before(window))
             found = unusual(mean / parts, variance / parts, self.policy.significance)
             self._parts = (whole, found)
         return self._parts[1]
 
     def percentile(self, window: int, share: float) -> float:
         """The count per window that `share` of the history does not exceed; 0.0 if unknown."""
-        counts = sorted(self._before(window))
-        if len(counts) < self.policy.history:
+        known = self._before(window)
+        if len(known) < self.policy.history:
             return 0.0
+        counts = sorted(self._ordinary(known))
         return float(counts[min(len(counts) - 1, int(share * len(counts)))])
 
     def usual(self, window: int, skip: int) -> tuple[float, float] | None:
         """(mean, variance) per window of the history up to window - `skip`; None if unknown."""
         counts = self._known(window)[: _SKIP - max(skip, _SKIP) or None]
-        return law(counts) if len(counts) >= self.policy.history else None
+        return self._law(counts) if len(counts) >= self.policy.history else None
 
     def _before(self, window: int) -> list[int]:
         """What windows near `window` are measured by."""
@@ -111,6 +118,22 @@ class Baseline:
         counts = self.counts[:known]
         counts += [0] * (known - len(counts))
         return counts[-MEMORY:]
+
+    def _law(self, counts: list[int]) -> tuple[float, float]:
+        return law(self._ordinary(counts))
+
+    def _ordinary(self, counts: list[int]) -> list[int]:
+        """Without incidents: windows that are unusual beside the lower four fifths, in at most two
+        stretches. More often, or for longer, and they belong to what is usual."""
+        ordered = sorted(counts)
+        lower = ordered[: len(ordered) - len(ordered) // _UPPER]
+        if ordered[-1] <= max(self.policy.count, 2 * lower[-1]):
+            return counts
+        most = max(self.policy.count, unusual(*law(lower), self.policy.significance))
+        high = [at for at, count in enumerate(counts) if count > most]
+        if 1 + sum(b - a > _APART for a, b in pairwise(high)) > _INCIDENTS:
+            return counts
+        return [count for count in counts if count <= most]
 
 
 def law(counts: Sequence[int]) -> tuple[float, float]:

@@ -1,8 +1,9 @@
 """P1 recurring: `count` of one fingerprint among the last `among` events of a service.
 
 Order inside a slot is not known. Where the last `among` events end within an older slot, the
-slot's events of the group are taken first; where the newest slot alone holds more than `among`
-events, the group must have the same share of it. Events older than `within_ms` are not "last".
+slot's events of the group are taken first; of a slot that alone holds more than `among` events the
+group has its share, and of the newest one it must be `count` of `among`. Events older than
+`within_ms` are not "last".
 
 A fingerprint that always recurs is no news. Once the service was known for `learn_ms` before the
 first of them, so many in so short a time must also be unlikely under what is known of the
@@ -106,7 +107,11 @@ class Recurring(OfGroup):
             cell = slot.cells.get(key)
             found = 0 if cell is None else cell.count
             if found:
-                mine += min(found, among - seen)
+                room = among - seen
+                if slot.total > among:  # a flood: as many as is its share
+                    mine += found * room // slot.total
+                else:
+                    mine += min(found, room)
                 since = slot.number
             seen += slot.total
             if slot.number <= settled:
