@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,12 +19,12 @@ from tests.until import until
 
 EXPERIMENT = """
 name: payments refuse
-service: payments
-inject: {target: db, error: ConnectionError, duration_s: 60}
-expect: {detected_within_s: 30, recovered_within_s: 60, strategies: [circuit_break]}
+service: {service}
+inject: {{target: db, error: ConnectionError, duration_s: 60}}
+expect: {{detected_within_s: 30, recovered_within_s: 60, {expect}}}
 """
 TOPOLOGY = """
-  - {name: payments, services: [payments], strategies: [circuit_break]}
+  - {name: payments, services: [payments, refunds], strategies: [circuit_break]}
 """
 OFF = "  inject:\n    enabled: false\n"
 
@@ -80,11 +81,13 @@ def test_counts_stay_exact_while_errors_are_sampled(pipeline: Pipeline) -> None:
     assert int(pipeline.value(query.format("count()"))) <= 12
 
 
-def test_an_experiment_is_found_cured_and_graded(pipeline: Pipeline, tmp_path: Path) -> None:
-    """Injected by command, detected, cured by the breaker, verified; nobody is paged for it."""
-    reporter = Reporter("payments", brokers=pipeline.brokers, fold_ms=100)
+@contextlib.contextmanager
+def shop(pipeline: Pipeline, service: str) -> Iterator[CircuitBreaker]:
+    """A service at work whose database may be made to refuse, behind a breaker that commands may
+    open and that does nothing by itself."""
+    reporter = Reporter(service, brokers=pipeline.brokers, fold_ms=100)
     executor = Executor(
-        "payments", keys={"k1": KEY}, brokers=pipeline.brokers, instance="payments-1"
+        service, keys={"k1": KEY}, brokers=pipeline.brokers, instance=f"{service}-1"
     )
     breaker = CircuitBreaker("db", minimum_calls=10_000, window_size=10_000)
     injector = Injector(enabled=True)
@@ -107,32 +110,80 @@ def test_an_experiment_is_found_cured_and_graded(pipeline: Pipeline, tmp_path: P
                 reporter.report(exc, operation="charge")
 
     worker = threading.Thread(target=work)
-    plan, report = tmp_path / "plan.yaml", tmp_path / "report.json"
-    plan.write_text(EXPERIMENT, "utf-8")
     with reporter, executor:
         until(lambda: executor.stats().ready, "the executor reads commands")
         worker.start()
         try:
-            done = faultstream(pipeline, "experiment", "run", str(plan), "--json", str(report))
-            state = faultstream(
-                pipeline, "client-state", "payments", "--instance", "payments-1", "--wait", "20s",
-                "--json",
-            )  # fmt: skip
+            yield breaker
         finally:
             over.set()
             worker.join()
-    assert done.returncode == 0, (done.stdout, done.stderr, pipeline.output()[-3_000:])
-    graded = json.loads(report.read_text("utf-8"))
-    assert graded["passed"] is True
-    assert graded["injected"] == ["payments-1"]
-    assert set(graded["strategies"]) == {"circuit_break"}
-    assert [check["passed"] for check in graded["checks"]] == [True] * 4
+
+
+def graded(
+    pipeline: Pipeline, folder: Path, service: str, expect: str, *, code: int
+) -> dict[str, Any]:
+    """The report of an experiment that ends with this exit code."""
+    plan, report = folder / "plan.yaml", folder / "report.json"
+    plan.write_text(EXPERIMENT.format(service=service, expect=expect), "utf-8")
+    done = faultstream(pipeline, "experiment", "run", str(plan), "--json", str(report))
+    assert done.returncode == code, (done.stdout, done.stderr, pipeline.output()[-3_000:])
+    found: dict[str, Any] = json.loads(report.read_text("utf-8"))
+    assert found["passed"] is (code == 0)
+    assert found["injected"] == [f"{service}-1"]
+    return found
+
+
+def test_an_experiment_is_found_cured_and_graded(pipeline: Pipeline, tmp_path: Path) -> None:
+    """Injected by command, detected, cured by the breaker, and that is verified, with the times;
+    no other command came of it, nothing of it is real, and it is over when the command ends."""
+    with shop(pipeline, "payments") as breaker:
+        found = graded(pipeline, tmp_path, "payments", "strategies: [circuit_break]", code=0)
+        assert breaker.state.value == "open"
+        state = faultstream(
+            pipeline, "client-state", "payments", "--instance", "payments-1", "--wait", "20s",
+            "--json",
+        )  # fmt: skip
+    checks = {check["name"]: check for check in found["checks"]}
+    assert {name: check["passed"] for name, check in checks.items()} == {
+        "detected": True,
+        "right strategy": True,
+        "verified recovery": True,
+        "no wrong commands": True,
+    }
+    assert 0 <= checks["detected"]["seconds"] <= checks["verified recovery"]["seconds"] <= 60
+    assert (set(found["strategies"]), found["wrong"]) == ({"circuit_break"}, [])
     told = {one["kind"]: one for one in json.loads(state.stdout)["in_force"] if one["name"] == "db"}
     assert told["breaker"]["state"] == "open"
-    experiment = graded["experiment_id"]
-    rows = "SELECT count() FROM errors WHERE service = 'payments' AND experiment_id {} '{}'"
-    until(lambda: int(pipeline.value(rows.format("=", experiment)) or 0) > 0, "errors are stored")
-    assert int(pipeline.value(rows.format("!=", experiment))) == 0
+    experiment = found["experiment_id"]
+    rows = "SELECT count() FROM {} service = 'payments' AND experiment_id {} '{}'"
+    ours = "commands WHERE strategy != 'client_state' AND"  # which the test itself asked
+    for table in ("errors WHERE", "patterns WHERE", ours):
+        asked = rows.format(table, "=", experiment)
+        until(lambda: int(pipeline.value(asked) or 0) > 0, f"{table}: stored")  # noqa: B023
+        assert int(pipeline.value(rows.format(table, "!=", experiment))) == 0
+    last = (
+        "SELECT argMax(state, revision) FROM incidents"
+        f" WHERE experiment_id = '{experiment}' GROUP BY incident_id"
+    )
+    until(
+        lambda: {next(iter(row.values())) for row in pipeline.sql(last)} == {"resolved"},
+        "its incidents are stored as resolved",
+    )
+
+
+def test_an_experiment_fails_over_a_wrong_command(pipeline: Pipeline, tmp_path: Path) -> None:
+    """The cure is verified as well, but it is one that was forbidden."""
+    with shop(pipeline, "refunds"):
+        found = graded(pipeline, tmp_path, "refunds", "forbidden: [circuit_break]", code=1)
+    checks = {check["name"]: check["passed"] for check in found["checks"]}
+    assert checks == {
+        "detected": True,
+        "right strategy": False,
+        "verified recovery": True,
+        "no wrong commands": False,
+    }
+    assert set(found["wrong"]) == {"circuit_break: forbidden"}
 
 
 def test_an_experiment_that_nobody_injects_fails(pipeline: Pipeline, tmp_path: Path) -> None:
