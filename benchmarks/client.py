@@ -191,6 +191,17 @@ def coroutine(breaker: Any) -> Run:
     return run
 
 
+def entered(make: Callable[[], Any]) -> Run:
+    """The same by a with statement."""
+
+    def run(many: int) -> None:
+        for _ in range(many):
+            with make():
+                nothing()
+
+    return run
+
+
 def request() -> Run:
     """What a request that goes well pays: context, capture and a breaker around it."""
     reporter = Reporter("bench", brokers="127.0.0.1:1")
@@ -234,6 +245,10 @@ JOBS: dict[str, list[tuple[str, int, Callable[[], Run]]]] = {
     "breaker decision, closed, coroutine function": [
         ("faultstream", 20_000, lambda: coroutine(CircuitBreaker("bench"))),
         ("aiobreaker", 5_000, lambda: coroutine(load("aiobreaker").CircuitBreaker())),
+    ],
+    "breaker decision, closed, with statement": [
+        ("faultstream", 20_000, lambda: entered(CircuitBreaker("bench").guard)),
+        ("pybreaker", 10_000, lambda: entered(load("pybreaker").CircuitBreaker().calling)),
     ],
     "breaker decision, open": [
         ("faultstream", 20_000, breaker_open),

@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import sys
+import threading
 from typing import Any
 
 import pytest
@@ -280,7 +282,8 @@ def test_windows_agree_with_recounting(steps: list[tuple[int, float]], size: int
 class Model:
     """The breaker in the most obvious way: a list of results and no concurrency."""
 
-    def __init__(self) -> None:
+    def __init__(self, minimum: int) -> None:
+        self.minimum = minimum
         self.state, self.results, self.until = "closed", "", 0.0
 
     def call(self, outcome: str, now: float) -> bool:
@@ -296,19 +299,24 @@ class Model:
             return True
         size = 4 if self.state == "closed" else 2
         self.results = (self.results + outcome)[-size:]
-        if len(self.results) == size:
-            if self.results.count("x") * 2 >= size:
+        if len(self.results) >= min(size, self.minimum):
+            if self.results.count("x") * 2 >= len(self.results):
                 self.state, self.until = "open", now + 5
             elif self.state == "half_open":
                 self.state, self.results = "closed", ""
         return True
 
 
-@given(st.lists(st.tuples(st.sampled_from(".xi"), st.sampled_from([0, 1, 5, 61])), max_size=80))
-def test_any_history_agrees_with_the_model(steps: list[tuple[str, int]]) -> None:
+STEPS = st.lists(st.tuples(st.sampled_from("..xi"), st.sampled_from([0, 0, 1, 5, 61])), max_size=80)
+
+
+@given(STEPS, st.integers(1, 4))
+def test_any_history_agrees_with_the_model(steps: list[tuple[str, int]], minimum: int) -> None:
     """Whatever happens in whatever order, permission and state are those of the model."""
-    bench = Bench(open_ms=5_000, ignore=(LookupError,), max_half_open_ms=60_000)
-    model = Model()
+    bench = Bench(
+        open_ms=5_000, ignore=(LookupError,), max_half_open_ms=60_000, minimum_calls=minimum
+    )
+    model = Model(minimum)
     for outcome, gap in steps:
         bench.clock.move(gap)
         refused = bench.breaker.metrics().not_permitted
@@ -316,6 +324,79 @@ def test_any_history_agrees_with_the_model(steps: list[tuple[str, int]]) -> None
         passed = bench.breaker.metrics().not_permitted == refused
         assert passed == model.call(outcome, bench.clock.now)
         assert bench.breaker.state.value == model.state
+
+
+def test_no_call_of_many_threads_is_lost_from_the_counts() -> None:
+    """Good ones take no lock while bad ones do; the window holds all of them in the end."""
+    breaker = CircuitBreaker("db", window_size=10**6, minimum_calls=10**6)
+
+    @breaker
+    def work(number: int) -> None:
+        if number % 7 == 0:
+            raise OSError
+
+    def many() -> None:
+        for number in range(7_000):
+            with contextlib.suppress(OSError):
+                work(number)
+            if number % 1_000 == 0:
+                breaker.metrics()
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        threads = [threading.Thread(target=many) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(before)
+    assert breaker.metrics()[1:3] == (28_000, 4_000)
+
+
+def test_a_call_that_outlives_its_period_counts_nowhere() -> None:
+    """Also one that began without a lock, while the breaker opened and closed again."""
+    bench = Bench()
+    inside = bench.breaker(bench.breaker.close)
+    with bench.breaker.guard():
+        inside()
+    assert bench.breaker.metrics().calls == 0
+    bench.calls("...x")
+    assert bench.breaker.metrics()[1:3] == (4, 1)
+
+
+def test_a_good_call_can_open_it_when_it_completes_the_minimum() -> None:
+    """Two of four failed, and only the fourth call says so; one that began before counts too."""
+    bench = Bench()
+    bench.calls(".")
+    with bench.breaker.guard():
+        bench.calls("xx")
+        assert bench.state() is S.CLOSED
+    assert bench.state() is S.OPEN
+
+
+def test_on_change_may_use_the_breaker_and_is_told_in_order() -> None:
+    """It is called without the lock, so that it may wait for a thread that uses the breaker."""
+    told: list[tuple[S, S]] = []
+
+    def tell(before: S, after: S) -> None:
+        told.append((before, after))
+        if after is S.OPEN:
+            other = threading.Thread(target=breaker.close)
+            other.start()
+            other.join(30)
+            assert not other.is_alive()
+
+    breaker = CircuitBreaker("db", on_change=tell)
+    breaker.force_open()
+    breaker.open_for(1_000)
+    breaker.close()
+    breaker.open_for(1_000)
+    assert told == [
+        (S.CLOSED, S.FORCED_OPEN), (S.FORCED_OPEN, S.CLOSED), (S.CLOSED, S.OPEN),
+        (S.OPEN, S.CLOSED),
+    ]  # fmt: skip
 
 
 @given(st.lists(st.sampled_from(["take", "succeed", "fail", "release", "wait"]), max_size=60))

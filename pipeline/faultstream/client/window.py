@@ -38,31 +38,41 @@ class Window(Protocol):
 
 
 class CountWindow:
-    """The last `size` calls. Constant time, one byte a call."""
+    """The last `size` calls. Keeps the bad ones by their number, so good ones cost nothing."""
 
     def __init__(self, size: int) -> None:
-        self._outcomes: deque[int] = deque()
         self._size = size
+        self._total = 0
+        self._bad: deque[int] = deque()
+        """Number of the call, and its outcome in the lowest two bits."""
         self._failed = 0
         self._slow = 0
 
     def record(self, outcome: int, now_s: float) -> Counts:  # noqa: ARG002
         """Add a call; the oldest one leaves when it is full."""
-        outcomes = self._outcomes
-        if len(outcomes) == self._size:
-            gone = outcomes.popleft()
-            if gone:
-                self._failed -= gone & FAILED
-                self._slow -= (gone & SLOW) >> 1
-        outcomes.append(outcome)
+        self._total += 1
         if outcome:
+            self._bad.append(self._total << 2 | outcome)
             self._failed += outcome & FAILED
             self._slow += (outcome & SLOW) >> 1
-        return len(outcomes), self._failed, self._slow
+        self._evict()
+        return min(self._total, self._size), self._failed, self._slow
+
+    def succeed(self, many: int) -> None:
+        """Add so many good calls."""
+        self._total += many
+        self._evict()
 
     def snapshot(self, now_s: float) -> Snapshot:  # noqa: ARG002 - the time means nothing here
         """Counts of the last calls."""
-        return Snapshot(len(self._outcomes), self._failed, self._slow)
+        return Snapshot(min(self._total, self._size), self._failed, self._slow)
+
+    def _evict(self) -> None:
+        bad, gone = self._bad, (self._total - self._size + 1) << 2
+        while bad and bad[0] < gone:
+            outcome = bad.popleft()
+            self._failed -= outcome & FAILED
+            self._slow -= (outcome & SLOW) >> 1
 
 
 class TimeWindow:
