@@ -26,6 +26,7 @@ from faultstream.core.detect import Detect
 from faultstream.core.grouping import Grouper, group_of
 from faultstream.core.policy import Topology
 from faultstream.formats.native import admit
+from faultstream.formats.shapes import Shapes
 from faultstream.wire import parse_time, rfc3339
 
 NOW_MS = parse_time("2026-11-22T02:01:40Z")
@@ -48,13 +49,13 @@ def cpu_us(step: Callable[[], object], times: int) -> float:
 
 def way(topology: Topology) -> Callable[[bytes], object]:
     """The whole hot path for a record's value, as stream/detect.py goes it."""
-    group, detect = Grouper(topology).group, Detect(topology)
+    look, detect = Shapes(Grouper(topology)).look, Detect(topology)
     state = detect.new("production", "payments")
     observe = detect.observe
 
     def step(value: bytes) -> object:
-        event = admit(value, timestamp_ms=NOW_MS)
-        return observe(state, event, group(event), event.event_id, NOW_MS)
+        event, group = look(value, NOW_MS)
+        return observe(state, event, group, event.event_id, NOW_MS)
 
     return step
 

@@ -29,7 +29,7 @@ async def test_lean_records_say_the_same(broker: str, prefix: str) -> None:
         for future in futures:
             await future
 
-    async def read() -> list[tuple[object, ...]]:
+    async def read(most: int | None = None) -> list[tuple[object, ...]]:
         consumer = AIOKafkaConsumer(bootstrap_servers=broker, enable_auto_commit=False)
         await consumer.start()
         try:
@@ -37,8 +37,13 @@ async def test_lean_records_say_the_same(broker: str, prefix: str) -> None:
             consumer.seek(tp, 2)
             found: list[tuple[object, ...]] = []
             while len(found) < 8:
-                runs = await consumer.getmany(timeout_ms=500)
-                for record in runs.get(tp, []):
+                runs = await consumer.getmany(timeout_ms=500, max_records=most)
+                run = runs.get(tp, [])
+                assert most is None or len(run) <= most
+                assert await consumer.position(tp) == (
+                    run[-1].offset + 1 if run else 2 + len(found)
+                )
+                for record in run:
                     headers = [tuple(header) for header in record.headers]
                     found.append(
                         (record.offset, record.timestamp, record.key, record.value, headers)
@@ -49,5 +54,6 @@ async def test_lean_records_say_the_same(broker: str, prefix: str) -> None:
 
     stock = await read()
     assert lean.hand_over(name)
-    assert await read() == stock
+    for most in (None, 1, 3, 8, 100):
+        assert await read(most) == stock
     assert [offset for offset, *_ in stock] == list(range(2, 10))

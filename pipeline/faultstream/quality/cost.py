@@ -16,7 +16,7 @@ import orjson
 from faultstream.core.detect import Detect
 from faultstream.core.grouping import Grouper
 from faultstream.core.policy import Topology
-from faultstream.formats.native import admit
+from faultstream.formats.shapes import Shapes
 from faultstream.quality.section import Section, Table, Task
 from faultstream.wire import rfc3339
 
@@ -63,12 +63,12 @@ def measure(task: Task) -> Section:
 
 def hot_path(topology: Topology) -> Callable[[bytes], object]:
     """The way of a record's value through a detect worker."""
-    group, detect = Grouper(topology).group, Detect(topology)
+    look, detect = Shapes(Grouper(topology)).look, Detect(topology)
     state = detect.new("production", "payments")
 
     def step(value: bytes) -> object:
-        event = admit(value, timestamp_ms=_START_MS)
-        return detect.observe(state, event, group(event), event.event_id, _START_MS)
+        event, group = look(value, _START_MS)
+        return detect.observe(state, event, group, event.event_id, _START_MS)
 
     return step
 

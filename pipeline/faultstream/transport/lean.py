@@ -7,6 +7,7 @@ event. This overrides two private classes of aiokafka 0.14; where they are not t
 known, nothing is changed and everything works as before.
 """
 
+import sys
 from typing import Any, Final
 
 from aiokafka.consumer import fetcher
@@ -22,28 +23,38 @@ class _LeanRecords(_Stock):  # type: ignore[misc,valid-type]  # aiokafka has no 
 
     next_fetch_offset: int
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._left: list[Any] = []
+        self._end = self.next_fetch_offset
+
     def _consumer_record(self, tp: Any, record: Any) -> Any:
         if tp.topic in _TOPICS:
             return record
         return super()._consumer_record(tp, record)
 
-    def whole(self) -> list[Any] | None:
-        """All records that are left, or None where they must be looked at one by one."""
+    def take(self, most: int) -> list[Any] | None:
+        """The next records, at most so many; None where they must be looked at one by one."""
         if self._tp.topic not in _TOPICS or self._isolation_level == fetcher.READ_COMMITTED:
             return None
-        taken: list[Any] = []
-        while self._records.has_next():
+        taken: list[Any] = self._left
+        while len(taken) < most and self._records.has_next():
             batch = self._records.next_batch()
             if self._check_crcs and not batch.validate_crc():
                 raise CorruptRecordException(f"Invalid CRC - {self._tp}")
             if not batch.is_control_batch:
                 records = list(batch)
-                if records and records[0].offset < self.next_fetch_offset:
-                    start = self.next_fetch_offset
-                    records = [record for record in records if record.offset >= start]
-                taken += records
-            self.next_fetch_offset = batch.next_offset
-        return taken
+                if records and records[0].offset < self._end:
+                    records = [record for record in records if record.offset >= self._end]
+                taken = taken + records if taken else records
+            self._end = batch.next_offset
+        self._left = taken[most:]
+        self.next_fetch_offset = self._left[0].offset if self._left else self._end
+        return taken[:most] if self._left else taken
+
+    def ended(self) -> bool:
+        """Whether all records were taken."""
+        return not self._left and not self._records.has_next()
 
 
 class _LeanResult(_StockResult):  # type: ignore[misc,valid-type]  # aiokafka has no types
@@ -52,13 +63,15 @@ class _LeanResult(_StockResult):  # type: ignore[misc,valid-type]  # aiokafka ha
     _partition_records: Any
 
     def getall(self, max_records: int | None = None) -> list[Any]:
-        if max_records is not None or not self.check_assignment(self._topic_partition):
-            return list(super().getall(max_records))
-        records: list[Any] | None = self._partition_records.whole() if self.has_more() else None
+        if not self.check_assignment(self._topic_partition) or not self.has_more():
+            return []
+        most = sys.maxsize if max_records is None else max_records
+        records: list[Any] | None = self._partition_records.take(most)
         if records is None:
             return list(super().getall(max_records))
         self._update_position()
-        self._partition_records = None
+        if self._partition_records.ended():
+            self._partition_records = None
         return records
 
 
