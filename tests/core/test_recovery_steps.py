@@ -223,6 +223,37 @@ def test_made_worse_is_taken_back() -> None:
     assert here.at == "recovering"
 
 
+@pytest.mark.parametrize(
+    ("count", "span_ms", "rate", "taken_back"),
+    [
+        (3, 1_000, 8.0, True),  # 2 intervals in a second, then 40 errors in 5 s
+        (3, 1_000, 4.0, False),  # two intervals say too little of twice the rate
+        (21, 10_000, 4.0, True),  # twenty say enough
+        (21, 10_000, 2.0, False),
+        (3, 0, 8.0, False),  # all at once: nothing is known
+        (1, 0, 8.0, False),
+    ],
+)
+def test_what_did_not_help_and_probably_did_harm_is_taken_back(
+    count: int, span_ms: int, rate: float, taken_back: bool
+) -> None:
+    """Of a young incident nobody knows the rate, so it is not called worse; but what was done is
+    not left in place when the errors are more by a standard deviation than they were before."""
+    here = Desk(topology(routes=[{"name": "all", "strategies": ["retry", "cache_clear"]}]))
+    here.opens(transient=True, count=count, first_at_ms=here.now - span_ms, rate=count / 5)
+    here.answers()
+    here.waits(9_000)
+    here.rate(rate)
+    outcome = "retry recurring"
+    if taken_back:
+        assert here.outcomes == [outcome, "undo retry pending"]
+        assert "probably more than before" in here.last.reason
+        here.answers()
+        outcome = "retry rolled_back"
+    assert here.outcomes[0] == outcome
+    assert here.commands[-1].strategy == "cache_clear"
+
+
 def test_a_rate_that_still_grows_to_what_it_is_was_not_made_worse() -> None:
     """Right after the first error the rate is not known yet; then it is only recurring."""
     here = Desk()

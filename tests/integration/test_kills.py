@@ -8,11 +8,13 @@ import os
 import random
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from faultstream.client import Executor
+from faultstream.core.ids import derive
 from faultstream.core.records import RecoveryCommand
 from tests.integration.running import KEY, Pipeline, Producer, error
 from tests.kafka import ApacheKafka
@@ -169,3 +171,16 @@ def _check(pipeline: Pipeline, load: Load) -> None:
         " GROUP BY id, kind, counted HAVING counted != stored"
     )
     assert not wrong, wrong
+    until(partial(_decided, pipeline), "every notification has its decisions", timeout_s=60)
+
+
+def _decided(pipeline: Pipeline) -> bool:
+    """Decisions are numbered: none is missing, and none stands there that a crash undid."""
+    query = "SELECT DISTINCT decision_id FROM notification_decision_log"
+    found = {row["decision_id"] for row in pipeline.sql(query)}
+    counted = {derive("decision", "production", number + 1) for number in range(len(found))}
+    untold = pipeline.value(
+        "SELECT count() FROM notifications WHERE notification_id NOT IN"
+        " (SELECT arrayJoin(notification_ids) FROM notification_decisions)"
+    )
+    return bool(found) and found == counted and str(untold) == "0"

@@ -80,6 +80,8 @@ class Run(msgspec.Struct, kw_only=True):
 
     `failed`: the outcome of the step that ended it. `reference`: the highest rate until it had
     settled; `base`: the same until executors were done, which made worse is measured against.
+    `early`: of an incident too young to have a base, the errors before executors were done, and how
+    many a second they were.
     """
 
     number: int
@@ -96,6 +98,7 @@ class Run(msgspec.Struct, kw_only=True):
     outcome: Outcome = "pending"
     reference: float = 0.0
     base: float = 0.0
+    early: tuple[int, float] = (0, 0.0)
     settled_ms: int = 0
     low_since_ms: int | None = None
     give_up_ms: int = 0

@@ -9,10 +9,12 @@ than three standard deviations of a Poisson count.
 """
 
 import math
+from collections.abc import Sequence
 from typing import Literal
 
 from faultstream.core.incident import Case, Run
 from faultstream.core.policy import Topology
+from faultstream.core.records import Pattern
 
 Verdict = Literal["waiting", "cured", "recurring", "worse"]
 
@@ -22,6 +24,34 @@ def start(topology: Topology, run: Run, now_ms: int) -> None:
     run.settled_ms = now_ms + topology.verify.settle_ms
     run.give_up_ms = now_ms + max(topology.verify.timeout_ms, topology.verify.settle_ms)
     run.low_since_ms = None
+
+
+def begun(topology: Topology, case: Case, run: Run, patterns: Sequence[Pattern]) -> None:
+    """What is known of the rate before executors were done, when the incident is so young that the
+    window in which rates are measured is not full.
+
+    A pattern opens with an event, so of its n events the first n - 1 intervals are the measure.
+    """
+    if patterns and run.settled_ms < known_ms(topology, case) + topology.verify.settle_ms:
+        most = max(patterns, key=lambda one: (one.rate, one.pattern_id))
+        span_ms = most.last_at_ms - most.first_at_ms
+        if span_ms > 0:
+            run.early = (most.count - 1, (most.count - 1) * 1_000 / span_ms)
+
+
+def rose(topology: Topology, run: Run, rate: float) -> bool:
+    """Whether the errors are probably more than before, by a standard deviation. Too little to say
+    that they were made worse, enough to take back what did not help."""
+    count, before = run.early
+    window_s = topology.detectors.rate_window_ms / 1000
+    if count <= 0 or before <= 0 or rate <= before:
+        return False
+    return math.log(rate / before) >= math.sqrt(1 / count + 1 / (rate * window_s))
+
+
+def known_ms(topology: Topology, case: Case) -> int:
+    """From when on the rate of an incident is what it really is."""
+    return case.incident.opened_at_ms + 2 * topology.detectors.rate_window_ms
 
 
 def bar(topology: Topology, run: Run) -> float:
@@ -35,8 +65,7 @@ def rise(topology: Topology, case: Case, run: Run, rate: float, now_ms: int) -> 
     What it is without it is known once the window in which it is measured lies wholly after the
     incident opened; until then it is still growing to what it really is.
     """
-    known_ms = case.incident.opened_at_ms + 2 * topology.detectors.rate_window_ms
-    if case.phase == "recovering" or now_ms < known_ms:
+    if case.phase == "recovering" or now_ms < known_ms(topology, case):
         run.base = max(run.base, rate)
     if now_ms < run.settled_ms or case.phase == "recovering":
         run.reference = max(run.reference, rate)

@@ -1,7 +1,7 @@
 """Watching: deadlines of what is under way, and the stream once it is done."""
 
 from faultstream.core import answers, verify
-from faultstream.core.incident import Case, Run
+from faultstream.core.incident import Case, Run, patterns_of
 from faultstream.core.machine import FLYING
 from faultstream.core.running import conclude, learned, settle
 from faultstream.core.turn import Turn, preventive, rate_of
@@ -12,6 +12,8 @@ def begin(turn: Turn, case: Case) -> None:
     """The executors are done: what the stream shows counts from now on."""
     if case.run is not None:
         verify.start(turn.topology, case.run, turn.now_ms)
+        patterns = patterns_of(turn.state, case, case.service)
+        verify.begun(turn.topology, case, case.run, patterns)
 
 
 def watch(turn: Turn, case: Case, *, news: bool) -> None:
@@ -37,7 +39,8 @@ def _verify(turn: Turn, case: Case, run: Run, *, news: bool) -> None:
     if verdict == "waiting":
         return
     done = [one for one in case.steps().values() if one.outcome == "done"]
-    if verdict == "worse":
+    rose = verdict == "recurring" and verify.rose(turn.topology, run, rate)
+    if verdict == "worse" or rose:
         run.undo = to_undo(run.steps, case.steps())
     for one in done:
         one.outcome = verdict
@@ -47,6 +50,8 @@ def _verify(turn: Turn, case: Case, run: Run, *, news: bool) -> None:
     text = f"done, but {rate:g} errors/s go on (were {run.reference:g})"
     if verdict == "worse":
         text = f"it was made worse: {rate:g} errors/s, {run.base:g} before"
+    elif run.undo:
+        text += f"; probably more than before ({run.early[1]:.2g}), so it is taken back"
     for one in done:
         answers.say(one, text)
     conclude(turn, case, run, verdict, f"{run.strategy}: {verdict}, {text}")

@@ -36,8 +36,8 @@ class Sighting:
         self.over = False
 
     def add(self, count: int, now_ms: int) -> None:
-        """So many errors came."""
-        self._first_ms = self._first_ms or now_ms
+        """So many errors came, evenly over the second before."""
+        self._first_ms = self._first_ms or now_ms - 1_000 * count // (count + 1)
         self._last_ms = now_ms
         self._count += count
         self._recent.append((now_ms, count))
