@@ -3,7 +3,8 @@
 Until the service's history has `history` windows, the count alone decides, or after a long
 silence what is known of its whole life. From then on the window must also hold more than the
 learned threshold, so that a busy service does not burst all day (see baseline.py); or its last
-quarter more than the one for a quarter, which shows sooner.
+quarter more than the one for a quarter, which shows sooner. What this hour of the day reached on
+other days is no burst (see seasons.py).
 
 While a whole fleet is new (see fleet.py), the count alone does not decide: the window must be
 unlike what the service did before it, or, in a service's first minutes, a flood.
@@ -14,7 +15,7 @@ from typing import ClassVar, Final
 from faultstream.core.detect.baseline import unusual
 from faultstream.core.detect.memory import Sizes
 from faultstream.core.detect.ring import Finding, Ring
-from faultstream.core.detect.shapes import UNEVEN, OfService, above
+from faultstream.core.detect.shapes import SEASON, UNEVEN, OfService, above
 from faultstream.core.policy import DetectorsPolicy
 from faultstream.core.records import PatternKind
 
@@ -51,12 +52,14 @@ class Burst(OfService):
         lately = bool(learned)
         if not lately:
             learned, mean = self._over_life(ring, at)
-        needed = max(self._count, learned)
+        reached = ring.memory.seasons.usual(window, self._sizes.window_ms)
+        least = max(self._count, int(reached * SEASON) + 1 if reached else 0)
+        needed = max(least, learned)
         if total < needed:
             if not lately:
                 return None
             total, since = ring.total(at, max(1, self._slots // _PARTS))
-            needed = max(self._count, ring.baseline.expect_part(window, _PARTS))
+            needed = max(least, ring.baseline.expect_part(window, _PARTS))
             seconds, mean = seconds / _PARTS, mean / _PARTS
             if total < needed:
                 return None

@@ -3,13 +3,14 @@
 A sixth of the window is enough when its rate is so far above that the whole window can hardly
 stay below, and both of its halves are above. Until ten windows were seen, the rate alone decides.
 From then on the window must also hold more than `factor` x the 95th percentile of the service's own
-windows (row P10), so that a service that always has many errors is not at a high rate all day.
+windows (row P10), so that a service that always has many errors is not at a high rate all day; and
+more than this hour of the day reached on other days (see seasons.py).
 """
 
 from typing import ClassVar, Final
 
 from faultstream.core.detect.ring import Finding, Ring
-from faultstream.core.detect.shapes import OfService, above
+from faultstream.core.detect.shapes import SEASON, OfService, above
 from faultstream.core.policy import DetectorsPolicy
 from faultstream.core.records import PatternKind
 
@@ -28,6 +29,7 @@ class HighRate(OfService):
         self._factor = policy.high_rate.factor
         self._slots = max(1, policy.high_rate.window_ms // policy.slot_ms)
         self._learned_slots = max(1, policy.burst.window_ms // policy.slot_ms)
+        self._window_ms = self._learned_slots * policy.slot_ms
         self._per_slot = policy.high_rate.per_second * policy.slot_ms / 1000
         self._plain = int(self._per_slot * self._slots)
         self._half = max(1, self._slots // _EARLY_PARTS // 2)
@@ -54,8 +56,10 @@ class HighRate(OfService):
     ) -> Finding | None:
         if total <= plain:
             return None
-        busy = ring.baseline.percentile(window, 0.95) * slots / self._learned_slots
-        needed = max(plain, int(self._factor * busy)) + 1
+        part = slots / self._learned_slots
+        busy = ring.baseline.percentile(window, 0.95) * part
+        reached = ring.memory.seasons.usual(window, self._window_ms) * part
+        needed = max(plain, int(self._factor * busy), int(SEASON * reached)) + 1
         if total < needed:
             return None
         seconds = slots * ring.slot_ms / 1000

@@ -13,6 +13,7 @@ import msgspec
 from faultstream.core.detect.baseline import MEMORY
 from faultstream.core.detect.followers import Followers, Occurrence, Progress
 from faultstream.core.detect.predict_state import Outlook
+from faultstream.core.detect.seasons import Seasons
 from faultstream.core.policy import DetectorsPolicy
 from faultstream.core.tally import FOLDED, Cell, Slot, newer
 
@@ -98,6 +99,7 @@ class Memory(msgspec.Struct, array_like=True):
     released_ms: int = 0
     outlook: Outlook = msgspec.field(default_factory=Outlook)
     born: int = 0
+    seasons: Seasons = msgspec.field(default_factory=Seasons)
 
     def learn(self, slot: Slot, sizes: "Sizes") -> None:
         """Takes a settled slot in, with its cells."""
@@ -107,10 +109,12 @@ class Memory(msgspec.Struct, array_like=True):
             self.traces, self.sights, self.total = {}, [], 0
             self.followers, self.progress = Followers(), Progress()
             self.release, self.released_ms = "", 0
+            self.seasons = Seasons()
         self.born = self.born or slot.number
         self.newest = slot.number
         self.total += slot.total
         self.steps.learn(slot.number // sizes.step_slots, slot.total)
+        self.seasons.learn(slot.number // sizes.window_slots, sizes.window_ms, slot.total)
         self._share(slot, sizes)
         for one in self.beginning(slot, sizes.follow_ms):
             self.followers.learn(one, sizes.follow_ms)
@@ -230,11 +234,12 @@ class Sizes:
 
     __slots__ = ("apart_ms", "declared", "enough", "follow_ms", "learn_ms", "long_slots",
                  "max_sights", "max_traces", "restart_ms", "share_slots", "share_steps",
-                 "short_slots", "step_slots", "worth")  # fmt: skip
+                 "short_slots", "step_slots", "window_ms", "window_slots", "worth")  # fmt: skip
 
     def __init__(self, policy: DetectorsPolicy) -> None:
         slot = policy.slot_ms
-        burst_slots = max(1, policy.burst.window_ms // slot)
+        burst_slots = self.window_slots = max(1, policy.burst.window_ms // slot)
+        self.window_ms = burst_slots * slot
         self.step_slots = max(1, policy.degradation.window_ms // (STEPS // 2) // slot)
         self.share_slots = max(1, policy.dominant.window_ms // 6 // slot)
         self.share_steps = max(1, policy.dominant.window_ms // slot // self.share_slots)

@@ -9,6 +9,9 @@ from faultstream.core.records import PatternKind
 UNEVEN: Final = 1.5
 """Rates are taken for this much higher than they were: errors come in clumps."""
 
+SEASON: Final = 1.25
+"""More than so many times what an hour of the day reached before is no habit of that hour."""
+
 
 class OfService:
     """Asked about a service as a whole; an episode lasts while the condition holds."""
