@@ -7,7 +7,7 @@ those in which a limit is crossed already, have no answer.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
 import msgspec
@@ -43,17 +43,15 @@ class Answer(msgspec.Struct, frozen=True):
 
 def answers(run: Run, topology: Topology) -> list[Answer]:
     """All answers of one simulated run, by service and time."""
-    policy = topology.detectors
-    off = {name: msgspec.structs.replace(getattr(policy, name), enabled=False) for name in _OTHERS}
-    topology = msgspec.structs.replace(topology, detectors=msgspec.structs.replace(policy, **off))
     said: dict[str, list[tuple[int, float]]] = defaultdict(list)
-    crossed: dict[str, dict[str, int]] = defaultdict(dict)
-    _play(run, topology, said, crossed)
-    horizon_ms = policy.predicted.horizon_ms
+    crossed = play(
+        run, topology, lambda service, at_ms, chance: said[service].append((at_ms, chance))
+    )
+    horizon_ms = topology.detectors.predicted.horizon_ms
     found = [
         (service, at_ms, chance, any(at_ms < one <= at_ms + horizon_ms for one in times))
         for service, many in sorted(said.items())
-        for times in (sorted(crossed[service].values()),)
+        for times in (crossed[service],)
         for at_ms, chance in many
         if at_ms + horizon_ms <= run.end_ms
     ]
@@ -61,17 +59,20 @@ def answers(run: Run, topology: Topology) -> list[Answer]:
     return list(_averaged(found, base, horizon_ms))
 
 
-def _play(
-    run: Run,
-    topology: Topology,
-    said: dict[str, list[tuple[int, float]]],
-    crossed: dict[str, dict[str, int]],
-) -> None:
-    """Detects; notes each new probability, and when which limit was crossed."""
+def play(
+    run: Run, topology: Topology, say: Callable[[str, int, float], None]
+) -> dict[str, list[int]]:
+    """When limits were crossed, by service; meanwhile each new answer is said: the service, the
+    time, the probability."""
+    policy = topology.detectors
+    off = {name: msgspec.structs.replace(getattr(policy, name), enabled=False) for name in _OTHERS}
+    topology = msgspec.structs.replace(topology, detectors=msgspec.structs.replace(policy, **off))
+    crossed: dict[str, dict[str, int]] = defaultdict(dict)
     detect, group = Detect(topology), Grouper(topology).group
     step_ms = topology.detectors.predicted.step_ms
     lateness_ms = topology.detectors.allowed_lateness_ms
     states: dict[str, ServiceState] = {}
+    fleets = detect.fleets()
     turn = newest = run.start_ms
     steps: dict[str, int] = {}
 
@@ -85,7 +86,7 @@ def _play(
             outlook = state.main.memory.outlook
             if outlook.chance is not None and steps.get(service) != outlook.step:
                 steps[service] = outlook.step
-                said[service].append((outlook.step * step_ms, outlook.chance))
+                say(service, outlook.step * step_ms, outlook.chance)
 
     for one in run.arrivals():
         if one.arrived_ms >= turn + _TURN_MS:
@@ -94,10 +95,11 @@ def _play(
         event = one.event
         state = states.get(event.service)
         if state is None:
-            state = states[event.service] = detect.new(event.environment, event.service)
+            state = states[event.service] = detect.new(event.environment, event.service, fleets)
         detect.observe(state, event, group(event), event.event_id, one.arrived_ms)
         newest = max(newest, min(int(event.time or 0), one.arrived_ms))
     judge(newest + topology.detectors.predicted.horizon_ms)
+    return defaultdict(list, {name: sorted(found.values()) for name, found in crossed.items()})
 
 
 def _averaged(
