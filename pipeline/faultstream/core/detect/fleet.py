@@ -25,12 +25,14 @@ MAX_FLEETS: Final = 64
 class Fleet:
     """The services that were seen first, with the slot of their first event."""
 
-    __slots__ = ("_first", "_most", "_slots")
+    __slots__ = ("_first", "_known_at", "_most", "_slots", "_until")
 
     def __init__(self, policy: DetectorsPolicy) -> None:
         self._most = policy.cold.services
         self._slots = policy.cold.for_ms // policy.slot_ms
         self._first: dict[str, int] = {}
+        self._known_at = FAR
+        self._until = -FAR
 
     def note(self, service: str, born: int) -> None:
         """The service had an event in slot `born`."""
@@ -40,15 +42,12 @@ class Fleet:
         first[service] = born
         if len(first) > self._most:
             del first[max(first, key=lambda name: (first[name], name))]
+        if len(first) == self._most and self._slots:
+            self._known_at, self._until = max(first.values()), min(first.values()) + self._slots
 
     def hold(self, born: int) -> Hold:
         """When a service that began in slot `born` is held."""
-        if len(self._first) < self._most or not self._slots:
-            return NEVER_HELD
-        begun = self._first.values()
-        if born >= min(begun) + self._slots:
-            return NEVER_HELD
-        return max(begun), born + self._slots
+        return NEVER_HELD if born >= self._until else (self._known_at, born + self._slots)
 
 
 class Fleets:
