@@ -10,6 +10,8 @@ first of them, so many in so short a time must also be unlikely under what is kn
 fingerprint from before: its own events over the service's life, and its share of the service's
 usual rate. From `history` events on, its usual share of events that come no faster than usual is
 no news either. While a release goes out it takes twice the count. What has become usual ends.
+While a whole fleet is new (see fleet.py) a minute of the service's past must do, and in its first
+minute nothing recurs but in a flood.
 """
 
 from typing import ClassVar, Final
@@ -44,6 +46,7 @@ class Recurring(OfGroup):
         self._within = policy.recurring.within_ms // policy.slot_ms
         self._window_slots = max(1, policy.burst.window_ms // policy.slot_ms)
         self._window_ms = self._window_slots * policy.slot_ms
+        self._flood = policy.cold.flood * policy.burst.count
         self._quiet_ms = policy.quiet_ms
         self._memo: tuple[Ring, int, str, _Known] | None = None
 
@@ -63,7 +66,7 @@ class Recurring(OfGroup):
             return None
         cold = ring.cold(at, since)
         known = self._known(ring, newest.number, key, counted, cold=cold)
-        if known is None and cold:
+        if known is None and cold and not self._flooded(ring, at):
             return None
         if known is not None and self._usual(
             known, ring, newest.number, self._policy.significance / (known.mine_before + mine)
@@ -90,6 +93,12 @@ class Recurring(OfGroup):
             counted = self._count(ring, at, key)
             known = self._known(ring, number, key, counted, cold=ring.cold(at, counted[2]))
         return known is None or not self._usual(known, ring, number, _ONGOING)
+
+    def _flooded(self, ring: Ring, at: int) -> bool:
+        """What is a burst in the first minute of a service in a new fleet."""
+        quarter = max(1, self._window_slots // 4)
+        whole, part = ring.total(at, self._window_slots)[0], ring.total(at, quarter)[0]
+        return whole >= self._flood or part >= self._flood // 2
 
     def _count(self, ring: Ring, at: int, key: str) -> tuple[int, int, int, int, int]:
         """(events of `key` among the last events of the service, how many these are, the slot of
