@@ -1,7 +1,10 @@
 """Decorator and context manager: what is reported, what goes on, what is swallowed."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+import contextlib
+import inspect
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import aclosing, asynccontextmanager
 
 import pytest
 
@@ -120,4 +123,77 @@ def test_what_is_no_error_passes(reports: Reports, signal: type[BaseException]) 
     """Cancellation and the ways to end a program are neither reported nor swallowed."""
     with pytest.raises(signal), reports.capture(swallow=True):
         raise signal
+    assert not reports.seen
+
+
+async def test_what_is_sent_or_thrown_into_an_asynchronous_generator_reaches_it(
+    reports: Reports,
+) -> None:
+    """So that it may be a context manager, or a dependency, with its own way with errors."""
+
+    @asynccontextmanager
+    @reports.capture()
+    async def transaction(log: list[str]) -> AsyncGenerator[int, None]:
+        try:
+            yield 7
+        except ValueError:
+            log.append("rolled back")
+        finally:
+            await asyncio.sleep(0)
+            log.append("closed")
+
+    log: list[str] = []
+    with contextlib.suppress(ZeroDivisionError):
+        async with transaction(log) as number:
+            assert number == 7
+            raise ValueError("handled inside")
+    assert log == ["rolled back", "closed"]
+    assert not reports.seen
+    with pytest.raises(KeyError):
+        async with transaction(log):
+            raise KeyError("not handled inside")
+    assert reports.seen == [("KeyError('not handled inside')", "transaction")]
+
+    @reports.capture()
+    async def echo() -> AsyncGenerator[str, str]:
+        said = "begun"
+        while True:
+            said = yield said
+
+    items = echo()
+    assert [await anext(items), await items.asend("a"), await items.asend("b")] == [
+        "begun", "a", "b",
+    ]  # fmt: skip
+    await items.aclose()
+    assert inspect.isasyncgenfunction(echo)
+
+
+async def test_an_asynchronous_generator_that_is_left_early_is_closed(reports: Reports) -> None:
+    """Also when its task is cancelled; none of it is an error."""
+    closed: list[str] = []
+    begun = asyncio.Event()
+
+    @reports.capture()
+    async def items(name: str) -> AsyncGenerator[int, None]:
+        try:
+            yield 1
+            begun.set()
+            await asyncio.Event().wait()
+        finally:
+            closed.append(name)
+
+    async with aclosing(items("left")) as left:
+        async for _ in left:
+            break
+
+    async def consume() -> None:
+        async for _ in items("cancelled"):
+            pass
+
+    task = asyncio.create_task(consume())
+    await begun.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert closed == ["left", "cancelled"]
     assert not reports.seen

@@ -2,7 +2,7 @@
 
 Differences from resilience4j, on purpose: a result counts only in the state in which its call
 began; HALF_OPEN ends after `max_half_open_ms` by default instead of waiting for lost results for
-ever. Ratios are 0..1. The state machine is in circuit.py, what commands do to it in ordered.py.
+ever. Ratios are 0..1.
 """
 
 import functools

@@ -1,6 +1,5 @@
 """One object for every place where errors pass: decorator and context manager, sync and async."""
 
-import contextlib
 import functools
 import inspect
 from collections.abc import AsyncGenerator, Callable, Generator
@@ -62,6 +61,9 @@ class Capture:
     def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
         """Decorate a function, coroutine function, generator or asynchronous generator."""
         name = getattr(function, "__qualname__", "")
+        if inspect.isasyncgenfunction(function):
+            around = functools.wraps(function)(self._around(function, name))
+            return cast("Callable[P, R]", around)
         wrapped: Callable[..., Any]
         if inspect.iscoroutinefunction(function):
 
@@ -75,14 +77,6 @@ class Capture:
                 with _Passage(self, name, scoped=False):
                     return (yield from function(*args, **kwargs))
 
-        elif inspect.isasyncgenfunction(function):
-
-            async def wrapped(*args: P.args, **kwargs: P.kwargs) -> AsyncGenerator[Any, None]:
-                with _Passage(self, name, scoped=False):
-                    async with contextlib.aclosing(function(*args, **kwargs)) as items:
-                        async for item in items:
-                            yield item
-
         else:
 
             def wrapped(*args: P.args, **kwargs: P.kwargs) -> Any:
@@ -90,6 +84,28 @@ class Capture:
                     return function(*args, **kwargs)
 
         return cast("Callable[P, R]", functools.wraps(function)(wrapped))
+
+    def _around(self, function: Callable[..., Any], name: str) -> Callable[..., Any]:
+        """`__call__` for an asynchronous generator: what is sent or thrown in is handed on."""
+
+        async def wrapped(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
+            with _Passage(self, name, scoped=False):
+                items = function(*args, **kwargs)
+                step = items.asend(None)
+                while True:
+                    try:
+                        item = await step
+                    except StopAsyncIteration:
+                        return
+                    try:
+                        step = items.asend((yield item))
+                    except GeneratorExit:
+                        await items.aclose()
+                        raise
+                    except BaseException as exc:  # noqa: BLE001 - the function decides about it
+                        step = items.athrow(exc)
+
+        return wrapped
 
     def __enter__(self) -> None:
         _enter()

@@ -84,7 +84,9 @@ class Circuit:
         state = self._state
         if state is BreakerState.CLOSED:  # the usual cases need no lock: nothing is changed
             return period
-        if state is BreakerState.OPEN and self.clock() < self._until:
+        if state is BreakerState.FORCED_OPEN or (
+            state is BreakerState.OPEN and self.clock() < self._until
+        ):
             self._refuse()
             return None
         with self._lock:
@@ -108,9 +110,11 @@ class Circuit:
         """`try_acquire` that raises CallNotPermittedError."""
         permit = self.try_acquire()
         if permit is None:
-            until = max(self._until, self._standby_until)
-            left_s = until - self.clock() if until and self._state is BreakerState.OPEN else 0.0
-            raise CallNotPermittedError(self.name, self._state, max(0, round(left_s * 1000)))
+            state, left_ms = self._state, 0
+            if state is BreakerState.OPEN:
+                left_s = max(self._until, self._standby_until) - self.clock()
+                left_ms = max(0, round(left_s * 1000))
+            raise CallNotPermittedError(self.name, state, left_ms)
         return permit
 
     def succeed(self, permit: int, duration_s: float) -> None:

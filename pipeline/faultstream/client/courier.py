@@ -79,6 +79,8 @@ class Courier:
         self._everything = False
         """Somebody waits for all of it: sampling holds nothing back."""
         self._wait_s = FIRST_WAIT_S
+        self.ident: int | None = None
+        """The thread's identifier, once it runs."""
         self._thread = threading.Thread(target=self._main, name="faultstream", daemon=True)
 
     def start(self) -> None:
@@ -88,11 +90,6 @@ class Courier:
             RuntimeError: the interpreter is too far on its way out.
         """
         self._thread.start()
-
-    @property
-    def ident(self) -> int | None:
-        """The thread's identifier."""
-        return self._thread.ident
 
     @property
     def connected(self) -> bool:
@@ -130,6 +127,7 @@ class Courier:
             task.cancel()
 
     def _main(self) -> None:
+        self.ident = threading.get_ident()
         try:
             self._loop.run_until_complete(self._run())
         except asyncio.CancelledError:

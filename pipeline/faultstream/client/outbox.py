@@ -57,7 +57,8 @@ class Outbox:
         self._max_bytes = max_bytes
         self._fold_s = fold_ms / 1000
         self._clock = clock
-        self._lock = threading.Lock()
+        # A signal handler or a finalizer may report, flush or close amid anything here.
+        self._lock = threading.RLock()
         self._settled = threading.Condition(self._lock)
         self._queue: deque[Entry] = deque()
         self._folds: dict[Hashable, _Fold] = {}
@@ -71,6 +72,8 @@ class Outbox:
         self.recovered = 0
         self.retried = 0
         self.dropped: dict[str, int] = {}
+        self._nested: deque[tuple[str, int]] = deque()
+        """Refused amid another report, perhaps of a thread that holds the lock; not counted yet."""
 
     def fold(self, key: Hashable, count: int) -> str:
         """Count into an identical error that waits: its event's id; empty when there is none."""
@@ -110,6 +113,8 @@ class Outbox:
 
         Returns seconds until the next one is due, None when nothing is held.
         """
+        if self._nested:
+            self.count_refused()
         with self._lock:
             now = self._clock()
             nearest: float | None = None
@@ -169,10 +174,16 @@ class Outbox:
             self._settled.notify_all()
 
     def refuse(self, reason: str, count: int = 1) -> None:
-        """An error that never came in."""
+        """An error that never came in. Takes no lock; `count_refused` counts it."""
+        self._nested.append((reason, count))
+
+    def count_refused(self) -> None:
+        """Bring the counters up to date."""
         with self._lock:
-            self.reported += count
-            self._drop(reason, count)
+            while self._nested:
+                reason, count = self._nested.popleft()
+                self.reported += count
+                self._drop(reason, count)
 
     def unspool(self, own: int, foreign: int) -> None:
         """So many errors went from the spool to Kafka, `foreign` ones of other processes."""

@@ -21,6 +21,7 @@ from faultstream.client.about import about, own_id, remember
 from faultstream.client.brokers import DEFAULT_BROKERS, addresses
 from faultstream.client.capture import Capture, mark
 from faultstream.client.contexts import current
+from faultstream.client.detail import count_of, text_of, warn
 from faultstream.client.event import Details, Origin, build, see
 from faultstream.client.logs import ReportHandler
 from faultstream.client.outbox import Entry, Outbox
@@ -149,15 +150,16 @@ class Reporter:
         self._local.busy = True
         try:
             return self._report(error, message, details)
-        except Exception:  # noqa: BLE001 - reporting must never hurt the application
+        except Exception as exc:  # noqa: BLE001 - reporting must never hurt the application
             self._outbox.refuse("broken")
+            warn(type(exc).__name__, f"it is lost: {type(exc).__name__}: {text_of(exc)}")
             return ""
         finally:
             self._local.busy = False
 
     def _report(self, error: BaseException | str, message: str, details: Details) -> str:
         if self._closed:
-            self._outbox.refuse("closed", details.get("count", 1))
+            self._outbox.refuse("closed", count_of(details.get("count", 1), MAX_COUNT))
             return ""
         courier = self._courier
         if courier is not None and courier.ident == threading.get_ident():
@@ -171,7 +173,7 @@ class Reporter:
                 known.pop("traceparent", None)
             known.update(details)
             details = known
-        count = max(1, min(details.get("count", 1), MAX_COUNT))
+        count = count_of(details["count"], MAX_COUNT) if "count" in details else 1
         seen = see(error, message, details)
         key = seen.key()
         event_id = self._outbox.fold(key, count)
@@ -179,7 +181,7 @@ class Reporter:
             event = build(self._origin, seen, count)
             if isinstance(error, BaseException):
                 event.event_id = own_id(error) or event.event_id
-            if not self._outbox.add(key, Entry(event, details.get("traceparent") or "")):
+            if not self._outbox.add(key, Entry(event, text_of(details.get("traceparent") or ""))):
                 return ""
             self._wake()
             event_id = event.event_id
@@ -268,6 +270,7 @@ class Reporter:
         if courier is not None and self._spool is not None:
             courier.store_all()
         self._drop_all("unsent")
+        self._outbox.count_refused()
         if self._spool is not None:
             self._spool.seal()
         if self._outbox.dropped:
@@ -276,6 +279,7 @@ class Reporter:
     def stats(self) -> Stats:
         """Counters since the start of this process (a fork starts at zero)."""
         box, courier = self._outbox, self._courier
+        box.count_refused()
         return Stats(
             reported=box.reported,
             sent=box.sent,

@@ -123,9 +123,9 @@ def stack_of(traceback: TracebackType | None) -> tuple[int, ...]:
     Of deep recursion both ends.
     """
     found: list[int] = []
-    add = found.append
+    add, number = found.append, id
     while traceback is not None:
-        add(id(traceback.tb_frame.f_code))
+        add(number(traceback.tb_frame.f_code))
         add(traceback.tb_lasti)
         traceback = traceback.tb_next
     if len(found) > 2 * MAX_FRAMES:

@@ -19,7 +19,7 @@ class CallNotPermittedError(RuntimeError):
     """The breaker is open; `retry_after_ms` is when it may let a call through, 0 if unknown."""
 
     def __init__(self, name: str, state: BreakerState, retry_after_ms: int) -> None:
-        super().__init__(name, state, retry_after_ms)
+        # No super().__init__: the arguments are kept when the exception is made.
         self.name = name
         self.state = state
         self.retry_after_ms = retry_after_ms

@@ -12,9 +12,9 @@ from typing import Final
 
 MODULES: Final = (
     "reporter", "contexts", "capture", "recovery", "about", "fault", "hooks", "handler", "executor",
-    "progress", "steering", "fleet", "inforce", "metrics", "breaker", "bulkhead", "retry",
-    "backoff", "timeout", "throttle", "fallback", "pool", "rollback", "degradation", "compose",
-    "configfile", "injection", "tasks", "web.page", "web.asgi", "web.wsgi", "web.django",
+    "progress", "steering", "fleet", "inforce", "metrics", "states", "breaker", "bulkhead",
+    "retry", "backoff", "timeout", "throttle", "fallback", "pool", "rollback", "degradation",
+    "compose", "configfile", "injection", "tasks", "web.page", "web.asgi", "web.wsgi", "web.django",
 )  # fmt: skip
 """In the order of the page. Of each module what is public."""
 _PLACES: Final = {
@@ -36,6 +36,7 @@ _INTRODUCTION: Final = (
 )
 _ASIDE: Final = "More than 300 lines"
 """Begins a paragraph for those who read the code."""
+Method = ast.FunctionDef | ast.AsyncFunctionDef
 Documented = ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -57,29 +58,48 @@ def main(folder: Path) -> None:
 
 
 def _module(name: str) -> Iterator[str]:
-    full = f"faultstream.client.{name}"
-    spec = importlib.util.find_spec(full)
-    if spec is None or spec.origin is None:
-        raise LookupError(full)
-    tree = ast.parse(Path(spec.origin).read_text("utf-8"))
-    yield f"## {full}"
+    tree = _tree(name)
+    yield f"## faultstream.client.{name}"
     yield _text(ast.get_docstring(tree) or "")
     wanted = _PLACES.get(name)
     for node in tree.body:
         if not isinstance(node, Documented) or node.name.startswith("_"):
             continue
         if wanted is None or node.name in wanted:
-            yield from _documented(node)
+            yield from _documented(node, [*_inherited(tree, node)])
 
 
-def _documented(node: Documented) -> Iterator[str]:
+def _tree(name: str) -> ast.Module:
+    full = f"faultstream.client.{name}"
+    spec = importlib.util.find_spec(full)
+    if spec is None or spec.origin is None:
+        raise LookupError(full)
+    return ast.parse(Path(spec.origin).read_text("utf-8"))
+
+
+def _inherited(tree: ast.Module, node: Documented) -> Iterator[Method]:
+    """The methods of its bases in other modules of the client, nearest first."""
+    bases = {base.id for base in getattr(node, "bases", ()) if isinstance(base, ast.Name)}
+    for one in tree.body:
+        package, _, module = (getattr(one, "module", None) or "").rpartition(".")
+        if not isinstance(one, ast.ImportFrom) or package != "faultstream.client":
+            continue
+        for name in bases & {alias.name for alias in one.names}:
+            above = _tree(module)
+            for base in above.body:
+                if isinstance(base, ast.ClassDef) and base.name == name:
+                    yield from (part for part in base.body if isinstance(part, Method))
+                    yield from _inherited(above, base)
+
+
+def _documented(node: Documented, inherited: list[Method]) -> Iterator[str]:
     if not isinstance(node, ast.ClassDef):
         yield f"### {node.name}"
         yield _code(node, node.name)
         yield _text(ast.get_docstring(node) or "")
         return
     yield f"### class {node.name}"
-    methods = [one for one in node.body if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef)]
+    methods = [one for one in node.body if isinstance(one, Method)]
     for one in methods:
         if one.name == "__init__":
             yield _code(one, node.name)
@@ -89,7 +109,7 @@ def _documented(node: Documented) -> Iterator[str]:
     else:
         yield _fields(node)
         yield _text(ast.get_docstring(node) or "")
-    for one in methods:
+    for one in (*methods, *inherited):
         text = ast.get_docstring(one)
         if not one.name.startswith("_") and text:
             yield f"#### {node.name}.{one.name}"
