@@ -16,6 +16,7 @@ lose or repeat records in Faust 0.15:
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping
+from time import monotonic
 from typing import Any, ClassVar, cast
 
 from aiokafka.errors import KafkaError
@@ -29,6 +30,7 @@ from faultstream.transport.reading import App, Reading, RunMessage
 
 _POLL_S = 0.1  # credit and rebalances are looked at this often when nothing arrives
 _NO_CREDIT_S = 0.01
+_PACE_S = 0.01  # runs are handed over no more often than this, so that many small ones become few
 
 
 class ConsumerThread(driver.AIOKafkaConsumerThread):
@@ -57,6 +59,7 @@ class Consumer(driver.Consumer):
     app: App
     _thread: ConsumerThread
     _seek_again: bool = False
+    _handed_over: float = 0.0
 
     def _new_consumer_thread(self) -> ConsumerThread:
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
@@ -93,8 +96,13 @@ class Consumer(driver.Consumer):
         if not wanted:
             await self.sleep(_NO_CREDIT_S)
             return {}, active
+        pause = self._handed_over + _PACE_S - monotonic()
+        if pause > 0:
+            await asyncio.sleep(pause)
         generation = self.app.consumer_generation_id
         records = await self._getmany(wanted, _POLL_S)
+        if records:
+            self._handed_over = monotonic()
         if records and (
             self.app.rebalancing or self.app.consumer_generation_id != generation
         ):  # the position has moved past records that are not ours to hand out
