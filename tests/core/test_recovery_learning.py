@@ -212,6 +212,16 @@ def test_prevention_has_its_own_limits() -> None:
     assert (here.commands, here.at) == ([], "open")
 
 
+def test_a_prediction_whose_time_is_over_is_no_reason() -> None:
+    """As in a replay of yesterday's topic; until then it is one."""
+    for late_ms, commands in ((-1, 1), (0, 0), (86_400_000, 0)):
+        here = Desk(topology(**PREVENTING))
+        predicted(here, due_at_ms=here.now - late_ms)
+        here.waits(120_000)
+        assert len(here.commands) == commands
+        assert here.at != "escalated"
+
+
 def test_what_was_predicted_and_comes_is_recovered() -> None:
     """Real errors join the incident; what was done did not prevent them, the next one follows."""
     here = Desk(topology(**PREVENTING))

@@ -93,11 +93,18 @@ def paused(situation: Situation) -> Refusal | None:
 
 def fresh(situation: Situation) -> Refusal | None:
     """An error that is older than a command would live is no reason for one, unless a person
-    wants it."""
+    wants it; nor is a prediction whose time is over."""
     policy = situation.topology
+    if situation.preventive:
+        due_ms = situation.pattern.due_at_ms
+        if due_ms is None or situation.now_ms < due_ms:
+            return None
+        late_s = (situation.now_ms - due_ms) // 1000
+        again = situation.now_ms + 60 * ASK_AGAIN_MS
+        return Refusal(f"the prediction was for {late_s} s ago", again)
     limit = policy.guards.command_ttl_ms + policy.detectors.allowed_lateness_ms
     age = situation.now_ms - situation.pattern.last_at_ms
-    if age <= limit or situation.by_hand or situation.preventive:
+    if age <= limit or situation.by_hand:
         return None
     return Refusal(
         f"the last error is {age // 1000} s old, waiting for news",

@@ -1,0 +1,63 @@
+"""A small simulated fleet in which a fault grows for half an hour before a limit is crossed."""
+
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import yaml
+
+from faultstream.cli.detect import Run as Detection
+from faultstream.config.topology import load as load_topology
+from faultstream.core.event import ErrorEvent
+from faultstream.core.policy import Topology
+from faultstream.core.records import Pattern
+from faultstream.formats.native import admit
+from faultstream.simulate.generate import Run
+from faultstream.simulate.reading import load
+from faultstream.wire import encode_event
+
+SEED: Final = 11
+FLEET: Final = """\
+version: 1
+name: preventable
+hours: 2
+services:
+  orders: {layer: service, noise: {deadlock: 0.7, pool: 0.7, validation: 1.0, token: 1.0}}
+incidents:
+  - {kind: slow_degradation, at: "01:20", service: orders, minutes: 60}
+"""
+
+
+def topology_file(folder: Path, *, enabled: bool) -> Path:
+    """The shipped topology, where an error that merely recurs is no incident; with prevention or
+    without."""
+    given: dict[str, Any] = yaml.safe_load(Path("topology.yaml").read_text())
+    given["incidents"] = {"opened_by": ["critical", "burst", "degradation", "predicted"]}
+    given["services"] = {"orders": {"layer": "service", "instances": 1}}
+    if enabled:
+        given["prevention"] = {"enabled": True}
+    file = folder / f"prevention-{enabled}.yaml"
+    file.write_text(yaml.safe_dump(given))
+    return file
+
+
+def topology(folder: Path, *, enabled: bool) -> Topology:
+    """As `topology_file`."""
+    return load_topology(topology_file(folder, enabled=enabled))
+
+
+def events(folder: Path, shift_ms: int = 0) -> list[ErrorEvent]:
+    """What the fleet reports in the order of arrival, `shift_ms` later than simulated."""
+    file = folder / "fleet.yaml"
+    file.write_text(FLEET)
+    made = []
+    for one in Run(load(str(file)), SEED).arrivals():
+        event = one.event
+        event = msgspec.structs.replace(event, time=int(event.time or 0) + shift_ms)
+        made.append(admit(encode_event(event), timestamp_ms=int(event.time or 0)))
+    return made
+
+
+def patterns(made: Topology, given: list[ErrorEvent]) -> list[Pattern]:
+    """What detection tells of them."""
+    return list(Detection(made).patterns(given))
