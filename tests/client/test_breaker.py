@@ -250,9 +250,9 @@ def test_a_cancelled_task_gives_its_permit_back() -> None:
 @pytest.mark.parametrize(
     ("changes", "text"),
     [
-        ({"failure_ratio": 0}, "failure_ratio: expected more than 0 and at most 1, got 0"),
-        ({"slow_ratio": 1.1}, "slow_ratio: expected more than 0 and at most 1, got 1.1"),
-        ({"minimum_calls": 0}, "window_size, minimum_calls and half_open_calls are at least 1"),
+        ({"failure_ratio": 0}, "failure_ratio: expected a number above 0 and at most 1, got 0"),
+        ({"slow_ratio": 1.1}, "slow_ratio: expected a number above 0 and at most 1, got 1.1"),
+        ({"minimum_calls": 0}, "minimum_calls: expected a whole number of at least 1, got 0"),
     ],
 )
 def test_bounds_are_checked(changes: dict[str, float], text: str) -> None:

@@ -36,7 +36,16 @@ def test_a_file_gives_operations(tmp_path: Path, suffix: str) -> None:
     ("text", "message"),
     [
         ("charge:\n  breker: {}\n", ":2: charge.breker: expected one of fallback, "),
-        ("charge:\n\n  retry: {max_attempts: 0}\n", ":3: charge.retry: max_attempts: at least 1"),
+        (
+            "charge:\n\n  retry: {max_attempts: 0}\n",
+            ":3: charge.retry.max_attempts: expected a whole",
+        ),
+        ("charge:\n  timeout: {}\n", ":2: charge.timeout.ms: is missing"),
+        ("charge:\n  timeout:\n    ms: 2s\n", ":3: charge.timeout.ms: expected a number of at "),
+        (
+            "charge:\n  breaker:\n    open_ms: 5\n    windw_size: 3\n",
+            ":4: charge.breaker.windw_size: expected one of failure_ratio, slow_ratio, ",
+        ),
         ("charge:\n  retry: 3\n", ":2: charge.retry: expected settings, got 3"),
         ("charge:\n  dependency: 3\n", ":2: charge.dependency: expected a name, got 3"),
         ("charge: {}\ncharge: {}\n", ":2: charge is there twice"),

@@ -324,11 +324,14 @@ def test_commands_steer_configured_operations() -> None:
     [
         ({"retries": {}}, "charge.retries: expected one of fallback, retry, throttle"),
         ({"retry": 3}, "charge.retry: expected settings, got 3"),
-        ({"retry": {"max_attempts": 0}}, "charge.retry: max_attempts: at least 1, got 0"),
-        ({"retry": {"backoff": "cubic"}}, "charge.retry: backoff: expected one of"),
-        ({"breaker": {"windw": 1}}, "charge.breaker: got an unexpected keyword argument 'windw'"),
-        ({"timeout": {}}, "charge.timeout: missing 1 required positional argument: 'ms'"),
-        ({"fallback": {"use": ["x"]}}, "charge.fallback: use: no function is called 'x'"),
+        (
+            {"retry": {"max_attempts": 0}},
+            "charge.retry.max_attempts: expected a whole number of at least 1",
+        ),
+        ({"retry": {"backoff": "cubic"}}, "charge.retry.backoff: expected one of"),
+        ({"breaker": {"windw": 1}}, "charge.breaker.windw: expected one of failure_ratio, "),
+        ({"timeout": {}}, "charge.timeout.ms: is missing"),
+        ({"fallback": {"use": ["x"]}}, "charge.fallback.use: no function is called 'x'"),
     ],
 )
 def test_wrong_configurations_are_refused_by_path(parts: dict[str, Any], message: str) -> None:

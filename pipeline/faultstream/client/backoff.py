@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Final, Literal
 
+from faultstream.client import checks
+
 Backoff = Callable[[int], float]
 """Milliseconds to wait after so many failed attempts."""
 
@@ -11,17 +13,23 @@ MAX_MS: Final = 60_000
 
 
 def fixed(delay_ms: float) -> Backoff:
-    """Always the same."""
+    """Always the same. Raises ValueError below 0, as all of these."""
+    checks.number("delay_ms", delay_ms, 0)
     return lambda _attempt: delay_ms
 
 
 def linear(delay_ms: float, *, max_ms: float = MAX_MS) -> Backoff:
     """delay, 2 x delay, 3 x delay and so on, at most `max_ms`."""
+    checks.number("delay_ms", delay_ms, 0)
+    checks.number("max_ms", max_ms, 0)
     return lambda attempt: min(max_ms, delay_ms * attempt)
 
 
 def exponential(delay_ms: float, *, factor: float = 1.5, max_ms: float = MAX_MS) -> Backoff:
     """delay, delay x factor, delay x factor squared and so on, at most `max_ms`."""
+    checks.number("delay_ms", delay_ms, 0)
+    checks.number("max_ms", max_ms, 0)
+    checks.number("factor", factor, 1)
 
     def wait(attempt: int) -> float:
         try:
@@ -34,6 +42,8 @@ def exponential(delay_ms: float, *, factor: float = 1.5, max_ms: float = MAX_MS)
 
 def fibonacci(delay_ms: float, *, max_ms: float = MAX_MS) -> Backoff:
     """1, 1, 2, 3, 5, 8 and so on times the delay, at most `max_ms`."""
+    checks.number("delay_ms", delay_ms, 0)
+    checks.number("max_ms", max_ms, 0)
 
     def wait(attempt: int) -> float:
         now, following = 1, 1
@@ -49,7 +59,9 @@ def fibonacci(delay_ms: float, *, max_ms: float = MAX_MS) -> Backoff:
 def jittered(
     backoff: Backoff, ratio: float = 0.5, chance: Callable[[], float] | None = None
 ) -> Backoff:
-    """`backoff` plus or minus up to `ratio` of it; `chance` gives 0..1, evenly."""
+    """`backoff` plus or minus up to `ratio` (0..1) of it; `chance` gives 0..1, evenly."""
+    checks.function("backoff", backoff)
+    checks.number("ratio", ratio, 0, 1)
     chance = chance or _chance
     return lambda attempt: backoff(attempt) * (1 + ratio * (2 * chance() - 1))
 

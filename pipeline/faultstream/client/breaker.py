@@ -6,19 +6,19 @@ ever. Ratios are 0..1.
 """
 
 import functools
-import inspect
 import time
 from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Any, Literal, ParamSpec, TypeVar, cast
 
-from faultstream.client import roster
+from faultstream.client import checks, roster
+from faultstream.client.checks import Exceptions, matches
 from faultstream.client.circuit import Changed, Limits, Pass
 from faultstream.client.held import Clock
 from faultstream.client.ordered import OrderedCircuit
 from faultstream.client.states import BreakerMetrics, BreakerState, CallNotPermittedError
 from faultstream.client.window import FAILED, SLOW
-from faultstream.client.wrap import Decorator
+from faultstream.client.wrap import Decorator, awaited, refuse_coroutine
 
 __all__ = [
     "BreakerMetrics",
@@ -31,8 +31,6 @@ __all__ = [
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-Exceptions = tuple[type[BaseException], ...] | Callable[[BaseException], bool]
 
 
 class CircuitBreaker(OrderedCircuit, Decorator):
@@ -67,13 +65,29 @@ class CircuitBreaker(OrderedCircuit, Decorator):
         that are not recorded as success. `max_half_open_ms` 0 waits for ever.
 
         Raises:
-            ValueError: a ratio outside of (0, 1], or a size below 1.
+            TypeError: something of another kind.
+            ValueError: a ratio outside of (0, 1], a size below 1, a negative length, a factor
+                below 1, another window.
         """
+        checks.name(self, name)
         for label, ratio in (("failure_ratio", failure_ratio), ("slow_ratio", slow_ratio)):
-            if not 0 < ratio <= 1:
-                raise ValueError(f"{label}: expected more than 0 and at most 1, got {ratio}")
-        if min(window_size, minimum_calls, half_open_calls) < 1:
-            raise ValueError("window_size, minimum_calls and half_open_calls are at least 1")
+            checks.number(label, ratio, 0, 1, above=True)
+        for label, size in (
+            ("window_size", window_size),
+            ("minimum_calls", minimum_calls),
+            ("half_open_calls", half_open_calls),
+        ):
+            checks.number(label, size, 1, whole=True)
+        for label, length in (
+            ("slow_ms", slow_ms),
+            ("open_ms", open_ms),
+            ("max_open_ms", max_open_ms),
+            ("max_half_open_ms", max_half_open_ms),
+        ):
+            checks.number(label, length, 0)
+        checks.number("open_backoff", open_backoff, 1)
+        if window not in {"count", "time"}:
+            raise ValueError(f"window: expected count or time, got {window!r}")
         limits = Limits(
             failure_ratio=failure_ratio,
             slow_ratio=slow_ratio,
@@ -88,15 +102,15 @@ class CircuitBreaker(OrderedCircuit, Decorator):
             max_half_open_s=max_half_open_ms / 1000,
         )
         super().__init__(name, limits, on_change, clock)
-        self._record = record
-        self._ignore = ignore
+        self._record = checks.exceptions("record", record)
+        self._ignore = checks.exceptions("ignore", ignore)
         roster.enrol(self)
 
     def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
         """Decorate a function or coroutine function."""
         wrapped: Callable[..., Any]
-        if inspect.iscoroutinefunction(function):
-            wrapped = self._athrough(function)
+        if awaited(self, function):
+            wrapped = self._athrough(cast("Callable[P, Awaitable[Any]]", function))
         else:
             wrapped = self._through(function)
         return cast("Callable[P, R]", functools.wraps(function)(wrapped))
@@ -106,7 +120,9 @@ class CircuitBreaker(OrderedCircuit, Decorator):
 
         Raises:
             CallNotPermittedError: the breaker is open; nothing was called.
+            TypeError: a coroutine function.
         """
+        refuse_coroutine(function)
         return self._through(function)(*args, **kwargs)
 
     async def acall(
@@ -125,9 +141,9 @@ class CircuitBreaker(OrderedCircuit, Decorator):
 
     def fail(self, permit: int, duration_s: float, exc: BaseException) -> None:
         """The call raised: recorded as failed, recorded as success, or ignored."""
-        if not isinstance(exc, Exception) or _matches(exc, self._ignore):
+        if not isinstance(exc, Exception) or matches(exc, self._ignore):
             self.release(permit)
-        elif _matches(exc, self._record):
+        elif matches(exc, self._record):
             slow = SLOW if duration_s > self._limits.slow_s else 0
             self._ended(permit, FAILED | slow, self.clock())
         else:
@@ -224,7 +240,3 @@ class Guard:
         traceback: TracebackType | None,
     ) -> None:
         self.__exit__(kind, exc, traceback)
-
-
-def _matches(exc: BaseException, exceptions: Exceptions) -> bool:
-    return exceptions(exc) if callable(exceptions) else isinstance(exc, exceptions)

@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import ParamSpec, TypeVar
 
-from faultstream.client import roster
+from faultstream.client import checks, roster
 from faultstream.client.held import Clock, Held
 from faultstream.client.permits import Permits
-from faultstream.client.wrap import Decorator
+from faultstream.client.wrap import Decorator, refuse_coroutine
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -29,9 +29,15 @@ class Bulkhead(Decorator):
         max_wait_ms: int = 0,
         clock: Clock = time.monotonic,
     ) -> None:
-        """Defaults are resilience4j's. Raises ValueError below 1 call."""
-        if max_concurrent_calls < 1:
-            raise ValueError(f"max_concurrent_calls: at least 1, got {max_concurrent_calls}")
+        """Defaults are resilience4j's.
+
+        Raises:
+            TypeError: something of another kind.
+            ValueError: below 1 call, or a negative wait.
+        """
+        checks.name(self, name)
+        checks.number("max_concurrent_calls", max_concurrent_calls, 1, whole=True)
+        checks.number("max_wait_ms", max_wait_ms, 0)
         self.name = name
         self._wait_s = max_wait_ms / 1000
         self.limit = Held(max_concurrent_calls, clock)
@@ -63,7 +69,9 @@ class Bulkhead(Decorator):
 
         Raises:
             BulkheadFullError: too many calls are under way.
+            TypeError: a coroutine function.
         """
+        refuse_coroutine(function)
         with self.guard():
             return function(*args, **kwargs)
 

@@ -5,7 +5,9 @@ retry: a fallback inside would hide failures from the retry, a retry inside woul
 the breaker.
 """
 
-from collections.abc import Callable, Mapping
+import difflib
+import inspect
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, ParamSpec, TypeVar
 
 from faultstream.client.backoff import Backoff, exponential, jittered, named
@@ -125,21 +127,60 @@ def operations(
             if part == "dependency":
                 if not isinstance(settings, str):
                     raise ValueError(f"{name}.dependency: expected a name, got {settings!r}")
-                continue
-            if part not in _PARTS:
-                raise ValueError(f"{name}.{part}: expected one of {', '.join(_PARTS)}, dependency")
-            if not isinstance(settings, Mapping):
-                raise ValueError(f"{name}.{part}: expected settings, got {settings!r}")  # noqa: TRY004
-            try:
-                built[part] = _PARTS[part](name, dict(settings), functions or {})
-            except (TypeError, ValueError) as exc:
-                text = str(exc).partition("__init__() ")[2] or str(exc)
-                raise ValueError(f"{name}.{part}: {text}") from exc
+            elif part in _PARTS:
+                built[part] = _built(name, part, settings, functions or {})
+            else:
+                raise ValueError(
+                    f"{name}.{part}: expected one of {', '.join(_PARTS)}, dependency"
+                    f"{_near(part, [*_PARTS, 'dependency'])}"
+                )
         made[name] = Operation(name, dependency=str(parts.get("dependency", "")), **built)
     return made
 
 
 _Functions = Mapping[str, Callable[..., Any]]
+
+
+def _built(name: str, part: str, settings: Any, functions: _Functions) -> object:
+    """One primitive of one operation.
+
+    Raises:
+        ValueError: with the path of what is wrong.
+    """
+    path = f"{name}.{part}"
+    if not isinstance(settings, Mapping):
+        raise ValueError(f"{path}: expected settings, got {settings!r}")  # noqa: TRY004
+    known = _settings(part, adaptive=bool(settings.get("adaptive")))
+    for given in settings:
+        if given not in known:
+            expected = ", ".join(known)
+            near = _near(str(given), known)
+            raise ValueError(f"{path}.{given}: expected one of {expected}{near}")
+    for needed, required in known.items():
+        if required and needed not in settings:
+            raise ValueError(f"{path}.{needed}: is missing")
+    try:
+        return _PARTS[part](name, dict(settings), functions)
+    except (TypeError, ValueError) as exc:
+        text = str(exc)
+        inside = text.partition(":")[0] in settings
+        raise ValueError(f"{path}{'.' if inside else ': '}{text}") from exc
+
+
+def _settings(part: str, *, adaptive: bool) -> dict[str, bool]:
+    """What may be said of a primitive, and whether it must be."""
+    kind = AdaptiveTimeout if part == "timeout" and adaptive else _KINDS[part]
+    found = {
+        name: one.default is one.empty
+        for name, one in inspect.signature(kind).parameters.items()
+        if name not in {"name", "alternatives"}
+    }
+    return {**found, **dict.fromkeys(_EXTRA.get(part, ()), False)}
+
+
+def _near(name: str, known: Iterable[str]) -> str:
+    found = difflib.get_close_matches(name, [*known], n=1)
+    return f". Did you mean {found[0]}?" if found else ""
 
 
 def _fallback(name: str, settings: dict[str, Any], functions: _Functions) -> Fallback[Any]:
@@ -176,3 +217,17 @@ _PARTS: Final[dict[str, Callable[[str, dict[str, Any], _Functions], object]]] = 
     "timeout": _timeout,
     "bulkhead": lambda name, settings, _: Bulkhead(name, **settings),
 }
+_KINDS: Final[dict[str, Callable[..., object]]] = {
+    "fallback": Fallback,
+    "retry": Retry,
+    "throttle": RateLimiter,
+    "breaker": CircuitBreaker,
+    "timeout": Timeout,
+    "bulkhead": Bulkhead,
+}
+_EXTRA: Final = {
+    "fallback": ("use", "value"),
+    "retry": ("delay_ms", "jitter_ratio"),
+    "timeout": ("adaptive",),
+}
+"""Settings that no argument is called like."""

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Final, ParamSpec, TypeVar, cast
 
-from faultstream.client import roster
+from faultstream.client import checks, roster
 from faultstream.client.held import Clock, Held
 
 P = ParamSpec("P")
@@ -24,6 +24,7 @@ class Degradation:
     dependency: str = ""
 
     def __init__(self, name: str = "", *, clock: Clock = time.monotonic) -> None:
+        checks.name(self, name)
         self.name = name
         self._held = Held(0, clock)
         self._local = 0

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 import msgspec
 
-from faultstream.client import lifetime
+from faultstream.client import checks, lifetime
 from faultstream.client.brokers import DEFAULT_BROKERS, addresses
 from faultstream.client.handler import Handler, Registered
 from faultstream.client.setting import Counts, Place, Setting
@@ -87,18 +87,24 @@ class Executor:
         now, are rejected.
 
         Raises:
-            ValueError: no service, no usable key, or brokers that are no addresses.
+            TypeError: something of another kind.
+            ValueError: no service, no usable key, brokers that are no addresses, or a bound below
+                its least.
         """
         from faultstream.client.admission import Admission  # noqa: PLC0415 - import time
         from faultstream.client.journal import Journal  # noqa: PLC0415 - import time
         from faultstream.client.seal import Seal  # noqa: PLC0415 - import time
 
-        if not service:
-            raise ValueError("service: expected a name, got nothing")
+        checks.service(service)
+        checks.number("concurrency", concurrency, 1, whole=True)
+        checks.number("handler_timeout_s", handler_timeout_s, 0, above=True)
+        checks.number("max_ttl_ms", max_ttl_ms, 1)
+        checks.number("skew_ms", skew_ms, 0)
         self.service = service
         self.environment = environment
         self.instance = instance or os.uname().nodename
         keys = _keys_from_environment() if keys is None else keys
+        checks.keys(keys)
         self._setting = Setting(
             service=service,
             environment=environment,
@@ -143,10 +149,19 @@ class Executor:
         strategy is not attempted, so that nothing is done twice in the place of undone.
 
         Raises:
-            ValueError: the strategy has a handler, or the executor runs already.
+            TypeError: no name of a strategy, or no function of one argument.
+            ValueError: the strategy has a handler, or the executor runs already; another delivery.
         """
+        if not isinstance(strategy, str):
+            raise TypeError(
+                "handles: expected the name of a strategy, "
+                f"as in @executor.handles('cache_clear'), got {strategy!r}"
+            )
+        if delivery not in {None, "broadcast", "exactly_one"}:
+            raise ValueError(f"delivery: expected broadcast or exactly_one, got {delivery!r}")
 
         def register(handler: H) -> H:
+            checks.handler(strategy, handler)
             if strategy in self._handlers:
                 raise ValueError(f"{strategy} has a handler already")
             if self._shift is not None:

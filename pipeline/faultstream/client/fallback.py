@@ -1,15 +1,16 @@
 """Fallback: another answer when the real one cannot be had."""
 
+import inspect
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Any, Generic, ParamSpec, TypeVar, cast
 
-from faultstream.client import roster
-from faultstream.client.breaker import Exceptions
+from faultstream.client import checks, roster
+from faultstream.client.checks import Exceptions, matches
 from faultstream.client.held import Clock, Held
-from faultstream.client.wrap import wrap
+from faultstream.client.wrap import awaited, discard, refuse_coroutine, wrap
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -35,10 +36,20 @@ class Fallback(Generic[A]):
         cache_size: int = 1_000,
         clock: Clock = time.monotonic,
     ) -> None:
-        """`cache_ms` is how old a good result may be to stand in for a failed one; 0 keeps none."""
+        """`cache_ms` is how old a good result may be to stand in for a failed one; 0 keeps none.
+
+        Raises:
+            TypeError: something of another kind, such as an answer in the place of a function.
+            ValueError: a negative age, or a size below 1.
+        """
+        checks.name(self, name)
+        for one in alternatives:
+            checks.function("alternatives", one, "a fixed answer is `lambda *_, **__: answer`")
+        checks.number("cache_ms", cache_ms, 0)
+        checks.number("cache_size", cache_size, 1, whole=True)
         self.name = name
         self._alternatives = alternatives
-        self._on = on
+        self._on = checks.exceptions("on", on)
         self._clock = clock
         self._cache_size = cache_size
         self.cache_ms = Held(cache_ms, clock)
@@ -50,8 +61,18 @@ class Fallback(Generic[A]):
         roster.enrol(self)
 
     def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
-        """Decorate a function or coroutine function."""
-        return wrap(self, function)
+        """Decorate a function or coroutine function.
+
+        Raises:
+            TypeError: an asynchronous alternative for a function that is not.
+        """
+        wrapped = wrap(self, function)
+        if not awaited(self, function):
+            for one in self._alternatives:
+                if awaited(self, one):
+                    title = getattr(one, "__qualname__", repr(one))
+                    raise TypeError(f"alternatives: {title} is asynchronous, the function is not")
+        return wrapped
 
     def force(self, for_ms: int, *, cache_ms: int | None = None) -> None:
         """For that long answer otherwise from the start; `cache_ms` as in the constructor."""
@@ -72,7 +93,12 @@ class Fallback(Generic[A]):
             return many
 
     def call(self, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Call a function, or answer for it."""
+        """Call a function, or answer for it.
+
+        Raises:
+            TypeError: a coroutine function.
+        """
+        refuse_coroutine(function)
         key = self._key(function, args, kwargs)
         if self.forced.get():
             found = self._other(key, args, kwargs)
@@ -81,7 +107,7 @@ class Fallback(Generic[A]):
         try:
             result = function(*args, **kwargs)
         except Exception as exc:
-            if not _matches(exc, self._on):
+            if not matches(exc, self._on):
                 raise
             found = self._other(key, args, kwargs)
             if not found:
@@ -102,7 +128,7 @@ class Fallback(Generic[A]):
         try:
             result = await function(*args, **kwargs)
         except Exception as exc:
-            if not _matches(exc, self._on):
+            if not matches(exc, self._on):
                 raise
             found = await self._aother(key, args, kwargs)
             if not found:
@@ -115,7 +141,11 @@ class Fallback(Generic[A]):
         found = self._kept_result(key)
         for alternative in self._alternatives if not found else ():
             try:
-                found = (alternative(*args, **kwargs),)
+                answer = alternative(*args, **kwargs)
+                if inspect.isawaitable(answer):  # nobody can await it here
+                    discard(answer)
+                    continue
+                found = (answer,)
                 break
             except Exception:  # noqa: BLE001, S112 - the next one may do better
                 continue
@@ -160,7 +190,3 @@ class Fallback(Generic[A]):
         if kept is None or (self._clock() - kept[1]) * 1000 > self.cache_ms.get():
             return ()
         return (kept[0],)
-
-
-def _matches(exc: BaseException, exceptions: Exceptions) -> bool:
-    return exceptions(exc) if callable(exceptions) else isinstance(exc, exceptions)

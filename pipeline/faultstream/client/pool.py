@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Generic, NamedTuple, TypeVar, cast
 
-from faultstream.client import roster
+from faultstream.client import checks, roster
 from faultstream.client.held import Clock, Held
 from faultstream.client.permits import Permits
 
@@ -59,10 +59,18 @@ class ResourcePool(Generic[T]):
         `max_size` bounds what commands may ask for.
 
         Raises:
-            ValueError: sizes that do not fit 1 <= size <= max_size.
+            TypeError: something of another kind.
+            ValueError: sizes that do not fit 1 <= size <= max_size, or a negative length.
         """
-        if not 1 <= size <= max_size:
-            raise ValueError(f"size: expected 1 to {max_size}, got {size}")
+        checks.name(self, name)
+        checks.function("create", create)
+        for label, given in (("close", close), ("check", check)):
+            if given is not None:
+                checks.function(label, given)
+        checks.number("max_size", max_size, 1, whole=True)
+        checks.number("size", size, 1, max_size, whole=True)
+        checks.number("max_wait_ms", max_wait_ms, 0)
+        checks.number("check_after_ms", check_after_ms, 0)
         self.name = name
         self.max_size = max_size
         self._create = create

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Self, Unpack
 
 import msgspec
 
-from faultstream.client import lifetime
+from faultstream.client import checks, lifetime
 from faultstream.client.about import about, own_id, remember
 from faultstream.client.brokers import DEFAULT_BROKERS, addresses
 from faultstream.client.capture import Capture, mark
@@ -107,10 +107,18 @@ class Reporter:
         `kafka` are further settings for aiokafka, such as security_protocol.
 
         Raises:
-            ValueError: no service, or brokers that are no addresses.
+            TypeError: something of another kind.
+            ValueError: no service, brokers that are no addresses, or a bound below its least.
         """
-        if not service:
-            raise ValueError("service: expected a name, got nothing")
+        checks.service(service)
+        for label, given, low in (
+            ("max_records", max_records, 1),
+            ("max_bytes", max_bytes, 1),
+            ("fold_ms", fold_ms, 0),
+            ("max_spool_bytes", max_spool_bytes, 0),
+            ("exit_flush_s", exit_flush_s, 0),
+        ):
+            checks.number(label, given, low)
         self.service = service
         self.environment = environment
         self._brokers = brokers or os.environ.get("FAULTSTREAM_KAFKA") or DEFAULT_BROKERS

@@ -4,13 +4,14 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple, ParamSpec, TypeVar
 
-from faultstream.client import roster
+from faultstream.client import checks, roster
 from faultstream.client.backoff import Backoff, exponential, jittered
-from faultstream.client.breaker import CallNotPermittedError, Exceptions
 from faultstream.client.bulkhead import BulkheadFullError
+from faultstream.client.checks import Exceptions, matches
 from faultstream.client.held import Clock, Held
+from faultstream.client.states import CallNotPermittedError
 from faultstream.client.throttle import RequestNotPermittedError
-from faultstream.client.wrap import Decorator
+from faultstream.client.wrap import Decorator, refuse_coroutine
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -45,20 +46,28 @@ class Retry(Decorator):
         """Defaults: 3 attempts, waiting 500 ms x 1.5 each time, give or take half.
 
         Raises:
+            TypeError: something of another kind.
             ValueError: fewer than 1 attempt.
         """
-        if max_attempts < 1:
-            raise ValueError(f"max_attempts: at least 1, got {max_attempts}")
+        checks.name(self, name)
+        checks.number("max_attempts", max_attempts, 1, whole=True)
+        if backoff is not None:
+            checks.function("backoff", backoff, "as backoff.exponential(500)")
         self.name = name
         self.plan = Held(RetryPlan(max_attempts, backoff or jittered(exponential(500))), clock)
-        self._retry_on = retry_on
-        self._ignore = ignore
+        self._retry_on = checks.exceptions("retry_on", retry_on)
+        self._ignore = checks.exceptions("ignore", ignore)
         self._sleep = sleep
         self._asleep = asleep
         roster.enrol(self)
 
     def call(self, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Call a function until it works or the attempts are used up."""
+        """Call a function until it works or the attempts are used up.
+
+        Raises:
+            TypeError: a coroutine function.
+        """
+        refuse_coroutine(function)
         attempt = 1
         while True:
             try:
@@ -88,9 +97,9 @@ class Retry(Decorator):
     def _wait_s(self, attempt: int, exc: Exception) -> float | None:
         """Seconds until the next attempt, None when there is none."""
         plan = self.plan.get()
-        if attempt >= plan.max_attempts or _matches(exc, self._ignore):
+        if attempt >= plan.max_attempts or matches(exc, self._ignore):
             return None
-        if not _matches(exc, self._retry_on):
+        if not matches(exc, self._retry_on):
             return None
         return max(0.0, plan.backoff(attempt)) / 1000
 
@@ -99,7 +108,3 @@ async def _sleep(seconds: float) -> None:
     import asyncio  # noqa: PLC0415 - half of the import time
 
     await asyncio.sleep(seconds)
-
-
-def _matches(exc: BaseException, exceptions: Exceptions) -> bool:
-    return exceptions(exc) if callable(exceptions) else isinstance(exc, exceptions)

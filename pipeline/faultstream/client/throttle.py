@@ -5,9 +5,9 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple, ParamSpec, TypeVar
 
-from faultstream.client import roster
+from faultstream.client import checks, roster
 from faultstream.client.held import Clock, Held
-from faultstream.client.wrap import Decorator
+from faultstream.client.wrap import Decorator, refuse_coroutine
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -40,9 +40,17 @@ class RateLimiter(Decorator):
         max_wait_ms: int = 0,
         clock: Clock = time.monotonic,
     ) -> None:
-        """A call waits up to `max_wait_ms` for its turn. Raises ValueError for no rate at all."""
-        if per_minute is not None and (per_minute <= 0 or burst < 1):
-            raise ValueError("per_minute must be above 0 and burst at least 1")
+        """A call waits up to `max_wait_ms` for its turn.
+
+        Raises:
+            TypeError: something of another kind.
+            ValueError: a rate that lets nothing through, or a negative wait.
+        """
+        checks.name(self, name)
+        if per_minute is not None:
+            checks.number("per_minute", per_minute, 0, above=True)
+        checks.number("burst", burst, 1, whole=True)
+        checks.number("max_wait_ms", max_wait_ms, 0)
         self.name = name
         local = Rate(per_minute, burst) if per_minute is not None else None
         self.rate: Held[Rate | None] = Held(local, clock)
@@ -81,7 +89,9 @@ class RateLimiter(Decorator):
 
         Raises:
             RequestNotPermittedError: that would take too long; nothing was called.
+            TypeError: a coroutine function.
         """
+        refuse_coroutine(function)
         wait_s = self.reserve(self._max_wait_s)
         if wait_s:
             time.sleep(wait_s)

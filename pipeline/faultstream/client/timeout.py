@@ -8,9 +8,9 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any, ParamSpec, TypeVar
 
-from faultstream.client import roster
+from faultstream.client import checks, roster
 from faultstream.client.held import Clock, Held
-from faultstream.client.wrap import Decorator
+from faultstream.client.wrap import Decorator, refuse_coroutine
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -29,9 +29,16 @@ class Timeout(Decorator):
     """
 
     def __init__(self, ms: int, *, name: str = "", clock: Clock = time.monotonic) -> None:
-        """Raises ValueError below 1 ms."""
-        if ms < 1:
-            raise ValueError(f"ms: at least 1, got {ms}")
+        """The limit in milliseconds.
+
+        Raises:
+            TypeError: something of another kind.
+            ValueError: below 1 ms.
+        """
+        if callable(ms):
+            checks.name(self, ms)
+        checks.number("ms", ms, 1)
+        checks.name(self, name)
         self.name = name
         self.limit_ms = Held(ms, clock)
         roster.enrol(self)
@@ -65,7 +72,9 @@ class Timeout(Decorator):
 
         Raises:
             CallTimeoutError: it goes on behind our back.
+            TypeError: a coroutine function.
         """
+        refuse_coroutine(function)
         done = threading.Event()
         outcome: list[Any] = []
         context = contextvars.copy_context()
@@ -114,14 +123,15 @@ class AdaptiveTimeout(Timeout):
         """Keeps the lengths of the last `window_size` calls.
 
         Raises:
+            TypeError: something of another kind.
             ValueError: bounds that cannot be met.
         """
-        if not 1 <= min_ms <= max_ms:
-            raise ValueError(f"min_ms: expected 1 to max_ms ({max_ms}), got {min_ms}")
-        if not 0 < quantile <= 1 or factor < 1:
-            raise ValueError("quantile is above 0 and at most 1, factor at least 1")
-        if not 1 <= minimum_calls <= window_size:
-            raise ValueError(f"minimum_calls: expected 1 to {window_size}, got {minimum_calls}")
+        checks.number("max_ms", max_ms, 1)
+        checks.number("min_ms", min_ms, 1, max_ms)
+        checks.number("quantile", quantile, 0, 1, above=True)
+        checks.number("factor", factor, 1)
+        checks.number("window_size", window_size, 1, whole=True)
+        checks.number("minimum_calls", minimum_calls, 1, window_size, whole=True)
         super().__init__(max_ms, name=name, clock=clock)
         self._bounds = (min_ms, max_ms)
         self._factor = factor

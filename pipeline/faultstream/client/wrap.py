@@ -22,13 +22,14 @@ class Primitive(Protocol):
 
 
 def wrap(primitive: Primitive, function: Callable[P, R]) -> Callable[P, R]:
-    """`function` with each call going through `primitive`."""
+    """`function` with each call going through `primitive`; see `awaited` for what is refused."""
     wrapped: Callable[..., Any]
-    if inspect.iscoroutinefunction(function):
+    if awaited(primitive, function):
+        afunction = cast("Callable[P, Awaitable[Any]]", function)
         acall = primitive.acall
 
         async def wrapped(*args: P.args, **kwargs: P.kwargs) -> Any:
-            return await acall(function, *args, **kwargs)
+            return await acall(afunction, *args, **kwargs)
 
     else:
         call = primitive.call
@@ -37,6 +38,34 @@ def wrap(primitive: Primitive, function: Callable[P, R]) -> Callable[P, R]:
             return call(function, *args, **kwargs)
 
     return cast("Callable[P, R]", functools.wraps(function)(wrapped))
+
+
+def awaited(primitive: object, function: object) -> bool:
+    """Whether a function that is decorated is a coroutine function.
+
+    Raises:
+        TypeError: it is no function, or a generator: calling one does nothing yet that could be
+            guarded.
+    """
+    kind = type(primitive).__name__
+    if not callable(function):
+        raise TypeError(f"{kind}: expected a function to decorate, got {function!r}")
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        title = getattr(function, "__qualname__", repr(function))
+        raise TypeError(
+            f"{kind} cannot decorate the generator {title}: calling it does nothing yet; "
+            "decorate what it calls"
+        )
+    of_object = inspect.getattr_static(type(function), "__call__", None)
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(of_object)
+
+
+def refuse_coroutine(function: object) -> None:
+    """Raises TypeError for a coroutine function in `call`, which would end before it began."""
+    code = getattr(function, "__code__", None)
+    if code is not None and code.co_flags & inspect.CO_COROUTINE:
+        title = getattr(function, "__qualname__", repr(function))
+        raise TypeError(f"{title} is a coroutine function: use acall, or decorate it")
 
 
 class Decorator:

@@ -1,0 +1,114 @@
+"""Arguments that are wrong say which, what was expected, and what came.
+
+TypeError for what is of another kind, ValueError for what is out of bounds.
+"""
+
+import inspect
+import math
+import operator
+from collections.abc import Callable, Mapping
+from typing import Any
+
+Exceptions = type[BaseException] | tuple[type[BaseException], ...] | Callable[[BaseException], bool]
+"""One class, several, or a function that says of an exception whether it is meant."""
+Matcher = tuple[type[BaseException], ...] | Callable[[BaseException], bool]
+
+
+def number(
+    label: str,
+    value: object,
+    low: float,
+    high: float = math.inf,
+    *,
+    above: bool = False,
+    whole: bool = False,
+) -> None:
+    """A number from `low` (with `above`: above it) to `high`, both included."""
+    kind = "a whole number" if whole else "a number"
+    bounds = f" above {low:g}" if above else f" of at least {low:g}"
+    if high != math.inf:
+        bounds = f"{bounds} and at most {high:g}" if above else f" from {low:g} to {high:g}"
+    text = f"{label}: expected {kind}{bounds}, got {value!r}"
+    found = _number(value, whole=whole)
+    if found is None:
+        raise TypeError(text)
+    if not (low < found if above else low <= found) or not found <= high:
+        raise ValueError(text)
+
+
+def _number(value: Any, *, whole: bool) -> float | None:
+    if isinstance(value, bool | str | bytes):
+        return None
+    try:
+        return operator.index(value) if whole else float(value)
+    except TypeError:
+        return None
+
+
+def name(of: object, value: object) -> None:
+    """The name of a primitive."""
+    if isinstance(value, str):
+        return
+    kind = type(of).__name__
+    if callable(value):
+        raise TypeError(f"{kind}: decorate with an object of it, as in @{kind}(...)")
+    raise TypeError(f"{kind}: name: expected text, got {value!r}")
+
+
+def service(value: object) -> None:
+    """The name of a service."""
+    if not isinstance(value, str):
+        raise TypeError(f"service: expected a name, got {value!r}")
+    if not value:
+        raise ValueError("service: expected a name, got nothing")
+
+
+def keys(value: object) -> None:
+    """Signing keys by key id; messages never show one."""
+    if not isinstance(value, Mapping):
+        raise TypeError(f"keys: expected bytes by key id, got {type(value).__name__}")
+    for key_id, key in value.items():
+        if not isinstance(key_id, str) or not isinstance(key, bytes | bytearray):
+            raise TypeError(
+                f"keys: expected bytes by key id, got {type(key).__name__} for {key_id!r}"
+            )
+
+
+def function(label: str, value: object, mend: str = "") -> None:
+    """Something that can be called."""
+    if not callable(value):
+        raise TypeError(f"{label}: expected a function, got {value!r}{mend and f'; {mend}'}")
+
+
+def handler(strategy: str, value: object) -> None:
+    """Something that can be called with a command alone."""
+    function(f"the handler of {strategy}", value)
+    called: Any = value
+    try:
+        inspect.signature(called).bind(None)
+    except TypeError as exc:
+        text = f"the handler of {strategy}: is called with the command alone: {exc}"
+        raise TypeError(text) from None
+    except ValueError:  # nobody knows its arguments
+        return
+
+
+def exceptions(label: str, value: Any) -> Matcher:
+    """Classes of exceptions as `matches` takes them; a single class and lists become tuples."""
+    if isinstance(value, type):
+        value = (value,)
+    elif isinstance(value, list | set | frozenset):
+        value = tuple(value)
+    if isinstance(value, tuple):
+        for one in value:
+            if not (isinstance(one, type) and issubclass(one, BaseException)):
+                raise TypeError(f"{label}: expected classes of exceptions, got {one!r}")
+    else:
+        function(label, value)
+    matcher: Matcher = value
+    return matcher
+
+
+def matches(exc: BaseException, matcher: Matcher) -> bool:
+    """Whether the exception is meant."""
+    return isinstance(exc, matcher) if isinstance(matcher, tuple) else bool(matcher(exc))
