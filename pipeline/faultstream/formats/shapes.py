@@ -107,6 +107,7 @@ class Shapes:
     def __init__(self, grouper: Grouper) -> None:
         self._grouper = grouper
         self._known: dict[Key, Shape] = {}
+        self._once: set[int] = set()
         self._count = 0
         self._bytes = 0
 
@@ -191,6 +192,13 @@ class Shapes:
         return event, self._grouper.correct(group, event)
 
     def _remember(self, key: Key, seen: Glance, environment: str, group: Group) -> None:
+        """From its second time on, so that texts that never come again crowd nothing out."""
+        mark = hash(key)
+        if mark not in self._once:
+            if len(self._once) >= MAX_SHAPES:
+                self._once.clear()
+            self._once.add(mark)
+            return
         if self._count >= MAX_SHAPES or self._bytes > MAX_BYTES:
             self._known.clear()
             self._count = self._bytes = 0
