@@ -49,20 +49,22 @@ class Bulkhead(Decorator):
         """One call. Entering raises BulkheadFullError."""
         if not self._permits.acquire(self._wait_s):
             raise self._full()
+        life = self._permits.life
         try:
             yield
         finally:
-            self._permits.release()
+            self._permits.release(life)
 
     @asynccontextmanager
     async def aguard(self) -> AsyncIterator[None]:
         """`guard` for tasks."""
         if not await self._permits.aacquire(self._wait_s):
             raise self._full()
+        life = self._permits.life
         try:
             yield
         finally:
-            self._permits.release()
+            self._permits.release(life)
 
     def call(self, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Call a function.

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from itertools import count
 from typing import NamedTuple
 
+from faultstream.client import forks
 from faultstream.client.held import Clock
 from faultstream.client.states import BreakerMetrics, BreakerState, CallNotPermittedError
 from faultstream.client.window import SLOW, CountWindow, TimeWindow, Window
@@ -52,8 +53,8 @@ class Circuit:
         self._limits = limits
         self._on_change = on_change
         self._changes: deque[tuple[BreakerState, BreakerState]] = deque()
-        self._telling = False
-        self._lock = threading.RLock()
+        self.after_fork()
+        forks.watch(self)
         self._state = BreakerState.CLOSED
         self._period = -1
         self._until = 0.0
@@ -72,6 +73,11 @@ class Circuit:
         self._seen = 0
         self._pass: Pass | None = None
         self._change(BreakerState.CLOSED)
+
+    def after_fork(self) -> None:
+        """A lock of its own. Probes of the parent are as good as lost, see `max_half_open_ms`."""
+        self._telling = False
+        self._lock = threading.RLock()
 
     # One call
 

@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Any, Generic, ParamSpec, TypeVar, cast
 
-from faultstream.client import checks, roster
+from faultstream.client import checks, forks, roster
 from faultstream.client.checks import Exceptions, matches
 from faultstream.client.held import Clock, Held
 from faultstream.client.wrap import awaited, discard, refuse_coroutine, wrap
@@ -54,11 +54,16 @@ class Fallback(Generic[A]):
         self._cache_size = cache_size
         self.cache_ms = Held(cache_ms, clock)
         self.forced: Held[bool] = Held(local=False, clock=clock)
-        self._lock = threading.Lock()
+        self.after_fork()
         self._kept: OrderedDict[Hashable, tuple[Any, float]] = OrderedDict()
         self.answers = 0
         """Calls that were answered otherwise."""
         roster.enrol(self)
+        forks.watch(self)
+
+    def after_fork(self) -> None:
+        """A lock of its own; what was kept stays."""
+        self._lock = threading.Lock()
 
     def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
         """Decorate a function or coroutine function.

@@ -5,6 +5,8 @@ import time
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
+from faultstream.client import forks
+
 T = TypeVar("T")
 
 Clock = Callable[[], float]
@@ -16,9 +18,14 @@ class Held(Generic[T]):
 
     def __init__(self, local: T, clock: Clock = time.monotonic) -> None:
         self._clock = clock
-        self._lock = threading.Lock()
         self._local = local
         self._held: tuple[T, float] | None = None
+        self.after_fork()
+        forks.watch(self)
+
+    def after_fork(self) -> None:
+        """A lock of its own; what is held stays held."""
+        self._lock = threading.Lock()
 
     @property
     def local(self) -> T:

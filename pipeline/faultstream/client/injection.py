@@ -19,6 +19,7 @@ from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Any, Final, ParamSpec, Protocol, Self, TypeVar, cast
 
+from faultstream.client import forks
 from faultstream.client.about import label
 from faultstream.client.executor import Executor
 from faultstream.client.handler import Outcome
@@ -166,10 +167,15 @@ class Injector:
         self._errors.update(errors or {})
         self._chance = chance
         self._clock = clock
-        self._lock = threading.Lock()
+        self.after_fork()
+        forks.watch(self)
         self._running: tuple[Injection, ...] = ()
         self.sleep = sleep
         self._asleep = asleep
+
+    def after_fork(self) -> None:
+        """A lock of its own; faults that are in force stay."""
+        self._lock = threading.Lock()
 
     @property
     def enabled(self) -> bool:

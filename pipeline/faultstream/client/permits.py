@@ -5,6 +5,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 
+from faultstream.client import forks
 from faultstream.client.held import Held
 
 
@@ -21,6 +22,14 @@ class Permits:
 
     def __init__(self, limit: Held[int]) -> None:
         self._limit = limit
+        self.life = 0
+        """Another one after a fork: permits of an earlier one are not out any more."""
+        self.after_fork()
+        forks.watch(self)
+
+    def after_fork(self) -> None:
+        """Who held or waited for a permit is in the parent."""
+        self.life += 1
         self._lock = threading.Lock()
         self._out = 0
         self._waiting: deque[_Waiter] = deque()
@@ -66,11 +75,12 @@ class Permits:
             raise
         return self._leave(waiter)
 
-    def release(self) -> None:
-        """Give a permit back."""
+    def release(self, life: int | None = None) -> None:
+        """Give a permit back that was taken in that life, by default in this one."""
         with self._lock:
-            self._out -= 1
-            self._grant()
+            if life in {None, self.life}:
+                self._out -= 1
+                self._grant()
 
     def changed(self) -> None:
         """The limit is another one: who waits may go on."""

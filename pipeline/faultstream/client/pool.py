@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Generic, NamedTuple, TypeVar, cast
 
-from faultstream.client import checks, roster
+from faultstream.client import checks, forks, lifetime, roster
 from faultstream.client.held import Clock, Held
 from faultstream.client.permits import Permits
 
@@ -82,11 +82,18 @@ class ResourcePool(Generic[T]):
         self._clock = clock
         self.limit = Held(size, clock)
         self._permits = Permits(self.limit)
-        self._lock = threading.Lock()
-        self._idle: list[tuple[T, float]] = []
-        self._leased = 0
         self._discarded = 0
+        self._idle: list[tuple[T, float]] = []
+        self.after_fork()
         roster.enrol(self)
+        forks.watch(self)
+
+    def after_fork(self) -> None:
+        """A child's pool is empty: connections of the parent are neither used nor closed."""
+        lifetime.abandon(self._idle)
+        self._lock = threading.Lock()
+        self._idle = []
+        self._leased = 0
 
     @contextmanager
     def lease(self) -> Iterator[T]:
@@ -97,6 +104,7 @@ class ResourcePool(Generic[T]):
         """
         if not self._permits.acquire(self._wait_s):
             raise self._busy()
+        life = self._permits.life
         try:
             while (idle := self._take()) and not self._healthy(*idle):
                 self._dispose(idle[0])
@@ -111,16 +119,17 @@ class ResourcePool(Generic[T]):
                 good = not isinstance(exc, self._broken)
                 raise
             finally:
-                for surplus in self._back(got, good=good):
+                for surplus in self._back(got, life, good=good):
                     self._dispose(surplus)
         finally:
-            self._permits.release()
+            self._permits.release(life)
 
     @asynccontextmanager
     async def alease(self) -> AsyncIterator[T]:
         """`lease` for tasks; a cancelled lease counts as broken, its resource may be mid-answer."""
         if not await self._permits.aacquire(self._wait_s):
             raise self._busy()
+        life = self._permits.life
         try:
             while (idle := self._take()) and not await self._ahealthy(*idle):
                 await self._adispose(idle[0])
@@ -135,10 +144,10 @@ class ResourcePool(Generic[T]):
                 good = not isinstance(exc, self._broken)
                 raise
             finally:
-                for surplus in self._back(got, good=good):
+                for surplus in self._back(got, life, good=good):
                     await self._adispose(surplus)
         finally:
-            self._permits.release()
+            self._permits.release(life)
 
     def resize(self, size: int) -> int:
         """Another size from now on, within 1 and `max_size`; the size it became."""
@@ -203,8 +212,11 @@ class ResourcePool(Generic[T]):
             with contextlib.suppress(Exception):
                 await _async(self._close(resource))
 
-    def _back(self, resource: T, *, good: bool) -> list[T]:
+    def _back(self, resource: T, life: int, *, good: bool) -> list[T]:
         """Return a resource; those that must be closed."""
+        if life != self._permits.life:
+            lifetime.abandon(resource)  # it is the parent's
+            return []
         with self._lock:
             self._leased -= 1
             if good:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple, ParamSpec, TypeVar
 
-from faultstream.client import checks, roster
+from faultstream.client import checks, forks, roster
 from faultstream.client.held import Clock, Held
 from faultstream.client.wrap import Decorator, refuse_coroutine
 
@@ -56,11 +56,16 @@ class RateLimiter(Decorator):
         self.rate: Held[Rate | None] = Held(local, clock)
         self._max_wait_s = max_wait_ms / 1000
         self._clock = clock
-        self._lock = threading.Lock()
+        self.after_fork()
         self._seen: Rate | None = None
         self._tokens = 0.0
         self._at = 0.0
         roster.enrol(self)
+        forks.watch(self)
+
+    def after_fork(self) -> None:
+        """A lock of its own; each process has the whole rate."""
+        self._lock = threading.Lock()
 
     def reserve(self, max_wait_s: float = 0.0) -> float:
         """Take a token, and say in how many seconds it is good; for callers that wait themselves.

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any, ParamSpec, TypeVar
 
-from faultstream.client import checks, roster
+from faultstream.client import checks, forks, roster
 from faultstream.client.held import Clock, Held
 from faultstream.client.wrap import Decorator, refuse_coroutine
 
@@ -138,8 +138,13 @@ class AdaptiveTimeout(Timeout):
         self._quantile = quantile
         self._minimum = minimum_calls
         self._clock = clock
-        self._lock = threading.Lock()
         self._lengths: deque[float] = deque(maxlen=window_size)
+        self.after_fork()
+        forks.watch(self)
+
+    def after_fork(self) -> None:
+        """A lock of its own; what was learned stays."""
+        self._lock = threading.Lock()
 
     async def acall(
         self, function: Callable[P, Awaitable[R]], /, *args: P.args, **kwargs: P.kwargs

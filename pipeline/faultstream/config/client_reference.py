@@ -36,6 +36,8 @@ _INTRODUCTION: Final = (
 )
 _ASIDE: Final = "More than 300 lines"
 """Begins a paragraph for those who read the code."""
+_HOOKS: Final = frozenset({"after_fork", "at_exit"})
+"""Called by the interpreter, not by applications."""
 Method = ast.FunctionDef | ast.AsyncFunctionDef
 Documented = ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -111,7 +113,7 @@ def _documented(node: Documented, inherited: list[Method]) -> Iterator[str]:
         yield _text(ast.get_docstring(node) or "")
     for one in (*methods, *inherited):
         text = ast.get_docstring(one)
-        if not one.name.startswith("_") and text:
+        if not one.name.startswith("_") and one.name not in _HOOKS and text:
             yield f"#### {node.name}.{one.name}"
             yield _code(one, one.name)
             yield _text(text)
