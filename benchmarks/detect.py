@@ -1,9 +1,10 @@
 """What the detect worker costs per event, beside a bare loop and stock Faust, in one run.
 
-    python benchmarks/detect.py [--events 200000] [--rounds 3] [--kafka host:port]
+    python benchmarks/detect.py [--events 200000] [--frames 12] [--rounds 3] [--kafka host:port]
 
 Each contestant drains the same backlog from 4 partitions, alone, in turn, several rounds; its start
-does not count. Shown are the medians of
+does not count. With `--frames` each event carries a stack of so many frames, as those of the client
+do; without, it has none. Shown are the medians of
 events a second (wall clock) and microseconds of CPU an event (all threads of its process), and
 the ratio of CPU to the bare loop's. The bare loops keep nothing durable and detect nothing; the
 detect worker classifies, fingerprints, runs every detector and keeps its state in a changelog.
@@ -52,8 +53,22 @@ TYPES = (
 SHARES = (0,) * 10 + (1,) * 4 + (2,) * 3 + (3,) * 2 + (4,)
 
 
-def events(count: int) -> list[tuple[str, bytes]]:
-    """(service, value) of a busy fleet: 50 services, 5 types, numbers in every message."""
+def events(count: int, frames: int = 0) -> list[tuple[str, bytes]]:
+    """(service, value) of a busy fleet: 50 services, 5 types, numbers in every message; each with a
+    stack of so many frames, the same for a type."""
+    stacks = {
+        error_type: [
+            {
+                "module": f"shop.{error_type.lower()}.part{n}",
+                "function": f"step_{n}",
+                "file": f"/app/shop/part{n}.py",
+                "line": 10 + n,
+                "in_app": n > frames // 2,
+            }
+            for n in range(frames)
+        ]
+        for error_type, _ in TYPES
+    }
     now = int(time.time() * 1000)
     chance = random.Random(7)
     made = []
@@ -72,6 +87,8 @@ def events(count: int) -> list[tuple[str, bytes]]:
             "operation": "charge",
             "trace_id": f"{n:032x}",
         }
+        if frames:
+            event["frames"] = stacks[error_type]
         made.append((service, orjson.dumps(event)))
     return made
 
@@ -200,11 +217,12 @@ def run(name: str, brokers: str, folder: Path, load_: list[tuple[str, bytes]]) -
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--events", type=int, default=400_000)
+    parser.add_argument("--frames", type=int, default=0, help="of each event's stack")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--kafka", help="host:port; by default an embedded broker")
     options = parser.parse_args()
     names = ["bare plain", "bare typed", "faultstream detect", "stock Faust"]
-    full = events(options.events)
+    full = events(options.events, options.frames)
     seen: dict[str, list[list[float]]] = {name: [] for name in names}
     broker = EmbeddedBroker()
     if options.kafka is None:
