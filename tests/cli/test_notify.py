@@ -1,4 +1,4 @@
-"""`faultstream notify test`, `silence` and `ack`, as an operator calls them."""
+"""`faultstream notify test` and `silence`, as an operator calls them."""
 
 import getpass
 from pathlib import Path
@@ -72,18 +72,10 @@ def test_silence_refuses_what_is_no_matcher(published: list[Control]) -> None:
     result = CliRunner().invoke(main, ["silence", "orders"])
     assert result.exit_code == 2
     assert "'orders' is no matcher such as service=\"orders\"" in result.output
+    result = CliRunner().invoke(main, ["silence"])
+    assert result.exit_code == 2
+    assert "name what is silenced, such as service=orders" in result.output
     assert not published
-
-
-def test_ack_and_undo(published: list[Control]) -> None:
-    """The incident's id stands in the record."""
-    assert CliRunner().invoke(main, ["ack", "i-1", "--reason", "on it"]).exit_code == 0
-    assert CliRunner().invoke(main, ["ack", "i-1", "--undo"]).exit_code == 0
-    assert [(one.kind, one.active) for one in published] == [
-        ("acknowledge", True),
-        ("acknowledge", False),
-    ]
-    assert published[0].parameters == {"incident_id": "i-1"}
 
 
 def test_who_is_on_call(tmp_path: Path) -> None:

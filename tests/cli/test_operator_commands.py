@@ -110,6 +110,37 @@ def test_pause_and_resume_are_one_subject(
     assert (resumed.active, resumed.until_at_ms) == (False, None)
 
 
+def test_a_pause_may_be_of_one_service(
+    call: Call, embedded_broker: str, topology: Topology
+) -> None:
+    """With a subject of its own, so that resuming it leaves the others; what is in force is
+    listed."""
+    asyncio.run(topics.create(embedded_broker, topology))
+    assert call("pause", "--list").output == "nothing is paused\n"
+    asked = ("--for", "10m", "--service", "orders", "--by", "kim", "--reason", "new disk")
+    assert call("pause", *asked).stdout.startswith("recovery of orders paused in every env")
+    assert call("pause", "--environment", "staging").exit_code == 0
+    first, second = call("pause", "--list").stdout.splitlines()
+    assert first.startswith("orders in every environment until 2")
+    assert first.endswith("Z, by kim: new disk")
+    assert second.startswith("every service in staging until taken back, by ")
+    resumed = call("pause", "--service", "orders", "--resume")
+    assert resumed.stdout == "recovery of orders resumed in every environment\n"
+    assert call("pause", "--list").stdout == second + "\n"
+
+
+def test_silences_are_listed(call: Call, embedded_broker: str, topology: Topology) -> None:
+    """Those in force, with what they match, until when, and whose they are."""
+    asyncio.run(topics.create(embedded_broker, topology))
+    assert call("silence", "--list").output == "nothing is silenced\n"
+    assert call("silence", "service=orders", "level!=critical", "--by", "kim").exit_code == 0
+    assert call("silence", "service=till").exit_code == 0
+    assert call("silence", "service=till", "--expire").exit_code == 0
+    (only,) = call("silence", "--list").stdout.splitlines()
+    assert only.startswith("level!=critical, service=orders in every environment until 2")
+    assert only.endswith(", by kim")
+
+
 @pytest.mark.parametrize("length", ["10", "0m", "m", "-5m", "367d", "1.5h"])
 def test_lengths_are_checked(call: Call, length: str) -> None:
     """A length of time has a unit and is above 0 and within 366 days."""

@@ -122,6 +122,37 @@ def test_nobody_answers(call: Call, embedded_broker: str, topology: Topology) ->
     assert cancel.parameters == {"incident_id": one, "rollback": True}
 
 
+def test_acknowledge_by_the_beginning_of_an_id(
+    call: Call, embedded_broker: str, topology: Topology
+) -> None:
+    """The record names the whole id, which is what notify knows; what nobody knows is refused."""
+    with Responder(embedded_broker, topology, [pattern("ledger", "core")]):
+        (one, *_) = {each.incident_id for each in read(embedded_broker, topology)}
+        done = call("ack", one[:8], "--by", "kim", "--reason", "on it")
+        assert done.exit_code == 0, done.output
+        assert done.stdout.splitlines()[0] == one
+        assert "kim takes care of it: on it" in done.stdout
+        assert call("ack", one[:8], "--undo").stdout == f"acknowledgement taken back for {one}\n"
+        assert call("ack", "i-1").output.startswith("no incident 'i-1' is known; ")
+        assert call("resolve", one[:8]).exit_code == 0
+        over = call("ack", one[:8])
+        assert (over.exit_code, over.output[:11]) == (1, "it is over:")
+    acked, undone, _ = controls(embedded_broker, topology)
+    assert acked.parameters == undone.parameters == {"incident_id": one}
+    assert (acked.active, undone.active, acked.subject) == (True, False, undone.subject)
+
+
+def test_recover_says_when_nothing_is_commanded(
+    call: Call, embedded_broker: str, topology: Topology
+) -> None:
+    """Something is under way: 1, with the mend."""
+    with Responder(embedded_broker, topology, [pattern("till", "service")]):
+        (one, *_) = {each.incident_id for each in read(embedded_broker, topology)}
+        refused = call("recover", one[:8], "--strategy", "cache_clear", "--by", "kim")
+        assert refused.exit_code == 1
+        assert "but pool_increase is under way: cancel it" in " ".join(refused.stdout.split())
+
+
 def test_recover_an_incident_differently(
     call: Call, embedded_broker: str, topology: Topology
 ) -> None:

@@ -1,35 +1,40 @@
 """`faultstream ack`: take care of an incident, so that nobody else is woken."""
 
-import click
+import asyncio
 
-from faultstream.cli.duration import now_ms
-from faultstream.cli.steering import Desk, steering
-from faultstream.core.controls import Acknowledge, ask
-from faultstream.core.errors import DataError
+import click
+import msgspec
+
+from faultstream.cli import wishing
+from faultstream.cli.steering import publish
+from faultstream.core.controls import Acknowledge
 
 
 @click.command("ack")
-@click.argument("incident_id")
+@click.argument("incident_id", metavar="ID")
 @click.option("--undo", is_flag=True, help="Take it back: the next news escalates again.")
-@steering
-def command(incident_id: str, *, undo: bool, desk: Desk) -> None:
+@wishing.asking
+def command(incident_id: str, *, one: wishing.Asked, undo: bool) -> None:
     """Acknowledge an incident: its escalations end, and nothing about it is repeated.
 
-    Its end is still told. INCIDENT_ID stands in every message about it.
+    ID is the beginning of the incident's id, which stands in every message about it. Its end is
+    still told.
 
     \b
-    Example:  faultstream ack 0190b0c4-5d1e-8f2a-9c3b-0000000000b1 --reason "on it"
+    Example:  faultstream ack 0190b0c4 --reason "on it"
     """
-    try:
-        record = ask(
-            Acknowledge(incident_id=incident_id),
-            environment=desk.environment,
-            by=desk.by,
-            reason=desk.reason,
-            active=not undo,
-            now_ms=now_ms(),
-        )
-    except DataError as exc:
-        raise click.UsageError(exc.reason) from exc
-    desk.publish(record)
-    click.echo(f"acknowledgement {'taken back' if undo else 'set'} for {incident_id}")
+    asyncio.run(_acknowledge(one, incident_id, undo=undo))
+
+
+async def _acknowledge(one: wishing.Asked, prefix: str, *, undo: bool) -> None:
+    before = await wishing.meant(one, prefix)
+    wish = Acknowledge(incident_id=before.incident_id)
+    control = wishing.wished(one, wish, before.environment)
+    if undo:  # respond has nothing to say to it
+        control = msgspec.structs.replace(control, active=False)
+        await publish(one.brokers, one.topology, control)
+        click.echo(f"acknowledgement taken back for {before.incident_id}")
+        return
+    wishing.must_be_open(before)
+    answer = await wishing.carried(one, control, wishing.changed(before, one.by))
+    wishing.told(one, answer, before)

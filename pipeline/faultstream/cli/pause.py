@@ -1,33 +1,44 @@
 """`faultstream pause`: stop commanding recovery, or take that back."""
 
+import asyncio
+
 import click
 
 from faultstream import wire
 from faultstream.cli.duration import DURATION, now_ms
-from faultstream.cli.steering import Desk, steering
+from faultstream.cli.steering import Desk, shown, standing, steering
 from faultstream.core import ids
 from faultstream.core.records import Control
 
 
 @click.command("pause")
-@click.option("--until", "length_ms", type=DURATION, help="For 10m, 2h, ...; else until --resume.")
-@click.option("--resume", is_flag=True, help="Take back the pause of the same --environment.")
+@click.option(
+    "--for", "--until", "length_ms", type=DURATION, help="10m, 2h, ...; else until --resume."
+)
+@click.option("--service", default="", help="Only this one; every service by default.")
+@click.option("--resume", is_flag=True, help="Take back the pause of the same place.")
+@click.option("--list", "listed", is_flag=True, help="Only say what is paused now.")
 @steering
-def command(length_ms: int | None, *, resume: bool, desk: Desk) -> None:
-    """Stop or resume recovery in an environment.
+def command(length_ms: int | None, *, service: str, resume: bool, listed: bool, desk: Desk) -> None:
+    """Stop or resume recovery in an environment, or of one service.
 
     While it is paused errors are watched and incidents opened as always, but nothing is
     commanded. Commands that are under way are carried out.
 
     \b
-    Example:  faultstream pause --until 30m --reason "database migration"
+    Example:  faultstream pause --for 30m --reason "database migration"
+              faultstream pause --service orders
               faultstream pause --resume
     """
-    if resume and length_ms is not None:
-        raise click.UsageError("--resume takes the pause back now; leave out --until")
     now = now_ms()
+    if listed:
+        _list(desk, now)
+        return
+    if resume and length_ms is not None:
+        raise click.UsageError("--resume takes the pause back now; leave out --for")
     record = control(
         desk.environment,
+        service=service,
         active=not resume,
         reason=desk.reason,
         by=desk.by,
@@ -35,20 +46,34 @@ def command(length_ms: int | None, *, resume: bool, desk: Desk) -> None:
         until_ms=None if length_ms is None else now + length_ms,
     )
     desk.publish(record)
-    where = desk.where
+    what = f"recovery of {service}" if service else "recovery"
     if resume:
-        click.echo(f"recovery resumed in {where}")
+        click.echo(f"{what} resumed in {desk.where}")
     elif record.until_at_ms is None:
-        click.echo(f"recovery paused in {where} until it is resumed")
+        click.echo(f"{what} paused in {desk.where} until it is resumed")
     else:
-        click.echo(f"recovery paused in {where} until {wire.rfc3339(record.until_at_ms)}")
+        click.echo(f"{what} paused in {desk.where} until {wire.rfc3339(record.until_at_ms)}")
+
+
+def _list(desk: Desk, now: int) -> None:
+    found = asyncio.run(standing(desk.brokers, desk.topology, "pause", now))
+    for each in found:
+        click.echo(shown(each, str(each.parameters.get("service") or "every service")))
+    click.echo("nothing is paused" if not found else f"{len(found)} in force", err=True)
 
 
 def control(
-    environment: str, *, active: bool, reason: str, by: str, now: int, until_ms: int | None
+    environment: str,
+    *,
+    service: str = "",
+    active: bool,
+    reason: str,
+    by: str,
+    now: int,
+    until_ms: int | None,
 ) -> Control:
-    """The record that pauses (`active`) or resumes; `environment` "" is every one."""
-    subject = f"pause/{environment or '*'}"
+    """The record that pauses (`active`) or resumes. `environment` and `service`: "" is all."""
+    subject = f"pause/{environment or '*'}" + (f"/{service}" if service else "")
     return Control(
         control_id=ids.derive("control", subject, now),
         kind="pause",
@@ -59,4 +84,5 @@ def control(
         reason=reason,
         set_at_ms=now,
         until_at_ms=until_ms,
+        parameters={"service": service} if service else {},
     )

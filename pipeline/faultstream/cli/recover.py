@@ -47,7 +47,8 @@ def command(
     data: Path | None,
     clickhouse: str | None,
 ) -> None:
-    """Recover now: an open incident again or differently, or errors of the past.
+    """Recover now: an open incident again or differently, or errors of the past. Ends with 1 when
+    nothing was commanded; why is said.
 
     ID is the beginning of an incident's id; for one that is over a new one is opened. Without an
     ID, --service or --fingerprint name the errors: the open incident about them is taken, else a
@@ -110,6 +111,7 @@ async def _incident(one: wishing.Asked, prefix: str, wish: Trigger) -> None:
         one, control, lambda incident: incident.incident_id == fresh or same(incident)
     )
     wishing.told(one, answer, before)
+    _must_be_commanded(answer, before)
 
 
 async def _of_past(one: wishing.Asked, wish: Trigger, before: Incident) -> Trigger:
@@ -186,4 +188,13 @@ async def _errors(one: wishing.Asked, wish: Trigger, environment: str) -> None:
             ours and incident.updated_at_ms >= control.set_at_ms - SKEW_MS
         )
 
-    wishing.told(one, await wishing.carried(one, control, answers))
+    answer = await wishing.carried(one, control, answers)
+    wishing.told(one, answer)
+    _must_be_commanded(answer, None)
+
+
+def _must_be_commanded(answer: Incident | None, before: Incident | None) -> None:
+    """Ends the command with 1 when what was waited for commands nothing."""
+    known = {one.command_id for one in before.attempts} if before is not None else set()
+    if answer is not None and all(one.command_id in known for one in answer.attempts):
+        raise click.exceptions.Exit(1)

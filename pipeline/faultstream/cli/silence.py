@@ -1,10 +1,12 @@
 """`faultstream silence`: tell nobody of what matches, for a while."""
 
+import asyncio
+
 import click
 
 from faultstream import wire
 from faultstream.cli.duration import DURATION, now_ms
-from faultstream.cli.steering import Desk, steering
+from faultstream.cli.steering import Desk, shown, standing, steering
 from faultstream.core import ids
 from faultstream.core.notify.matchers import MatcherError, matcher
 from faultstream.core.records import Control
@@ -13,15 +15,17 @@ DEFAULT_MS = 7_200_000
 
 
 @click.command("silence")
-@click.argument("matchers", nargs=-1, required=True)
+@click.argument("matchers", nargs=-1)
 @click.option("--for", "length_ms", type=DURATION, help="30m, 2h, ...; 2h by default.")
 @click.option("--expire", is_flag=True, help="End the silence with the same matchers now.")
+@click.option("--list", "listed", is_flag=True, help="Only say what is silenced now.")
 @steering
 def command(
     matchers: tuple[str, ...],
     *,
     length_ms: int | None,
     expire: bool,
+    listed: bool,
     desk: Desk,
 ) -> None:
     """Mute alerts that match all MATCHERS, as in Alertmanager: = != =~ !~.
@@ -33,6 +37,11 @@ def command(
     Example:  faultstream silence service=orders 'level!=critical' --for 2h --reason "new disk"
               faultstream silence service=orders 'level!=critical' --expire
     """
+    if listed:
+        _list(desk)
+        return
+    if not matchers:
+        raise click.UsageError("name what is silenced, such as service=orders")
     if expire and length_ms is not None:
         raise click.UsageError("--expire ends the silence now; leave out --for")
     try:
@@ -60,3 +69,12 @@ def command(
         click.echo(f"silence ended in {where}: {shown}")
     else:
         click.echo(f"silenced in {where} until {wire.rfc3339(until_ms)}: {shown}")
+
+
+def _list(desk: Desk) -> None:
+    found = asyncio.run(standing(desk.brokers, desk.topology, "silence", now_ms()))
+    for each in found:
+        matchers = each.parameters.get("matchers")
+        texts = [str(one) for one in matchers] if isinstance(matchers, list) else []
+        click.echo(shown(each, ", ".join(texts)))
+    click.echo("nothing is silenced" if not found else f"{len(found)} in force", err=True)

@@ -19,6 +19,7 @@ from faultstream.config.topology import load
 from faultstream.core.errors import DataError
 from faultstream.core.policy import Topology
 from faultstream.core.records import Control, ControlKind
+from faultstream.core.report.text import clean
 from faultstream.transport.scan import scan
 from faultstream.transport.topics import wait_for_broker
 
@@ -49,15 +50,18 @@ class Desk(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def steering(function: Callable[..., None]) -> Callable[..., None]:
-    """Adds --environment, --reason, --brokers and --topology to a command, which gets `desk`."""
+    """Adds --environment, --by, --reason, --brokers and --topology to a command, which gets them as
+    `desk`."""
 
     @click.option("--environment", default="", help="Only this one; every environment by default.")
+    @click.option("--by", default="", help="Who asks; the user of the system by default.")
     @click.option("--reason", default="", help="Why, for those who wonder.")
     @place
     @wraps(function)
     def command(
         *arguments: Any,
         environment: str,
+        by: str,
         reason: str,
         brokers: str | None,
         file: Path | None,
@@ -67,7 +71,7 @@ def steering(function: Callable[..., None]) -> Callable[..., None]:
         desk = Desk(
             environment=environment,
             reason=reason,
-            by=who(),
+            by=by or who(),
             brokers=brokers or settings.brokers,
             topology=load(file or settings.topology),
         )
@@ -120,6 +124,17 @@ async def standing(
         except DataError:
             continue
     return [one for one in last.values() if one.active and (one.until_at_ms or now_ms + 1) > now_ms]
+
+
+def shown(control: Control, what: str) -> str:
+    """A control in force as a line: what, where, until when, by whom and why."""
+    until = "until taken back"
+    if control.until_at_ms is not None:
+        until = f"until {wire.rfc3339(control.until_at_ms)}"
+    where = f"in {control.environment or 'every environment'}"
+    by = f", by {control.by}" if control.by else ""
+    why = f": {control.reason}" if control.reason else ""
+    return clean(f"{what} {where} {until}{by}{why}")
 
 
 def who() -> str:
