@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import sys
 from collections.abc import AsyncIterator
 from types import SimpleNamespace
 from typing import Any
@@ -50,6 +51,17 @@ class Producer:
     async def close(self) -> None:
         """By force."""
         self.closed = True
+
+
+async def test_a_library_that_is_missing_is_told_once(
+    embedded_broker: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """With what to install; nothing is lost, and nothing raises."""
+    monkeypatch.setitem(sys.modules, "aiokafka", None)
+    one = Sender(embedded_broker, "test", {}, refused=lambda *_: None)
+    assert [await one.connect(), await one.connect()] == [False, False]
+    [record] = caplog.records
+    assert record.getMessage().startswith("Kafka's library cannot be loaded (pip install aiokafka)")
 
 
 def parcel(name: str) -> Parcel:

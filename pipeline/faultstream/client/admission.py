@@ -52,7 +52,10 @@ class Admission:
             ValueError: no key, or one of fewer than 16 bytes.
         """
         if not keys:
-            raise ValueError("keys: expected at least one signing key, got none")
+            raise ValueError(
+                "keys: expected at least one signing key, got none; give keys={'k1': ...}, "
+                "or set FAULTSTREAM_SIGNING_KEY"
+            )
         for key_id, key in keys.items():
             if len(key) < MIN_KEY_BYTES:
                 raise ValueError(

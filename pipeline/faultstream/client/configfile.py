@@ -63,7 +63,9 @@ def _yaml(path: Path, raw: bytes) -> tuple[Any, dict[str, int]]:
     try:
         yaml: Any = importlib.import_module("yaml")
     except ImportError as exc:
-        raise OperationsFileError(f"{path}: PyYAML is not installed; JSON works without") from exc
+        raise OperationsFileError(
+            f"{path}: PyYAML is not installed; JSON works without (pip install pyyaml)"
+        ) from exc
     try:
         _harmless(yaml, path, raw)
         node = yaml.compose(raw, yaml.SafeLoader)

@@ -80,7 +80,13 @@ class Sender:
             return True
         if not await reachable(self._brokers):
             return False
-        lifetime.load_kafka()
+        try:
+            lifetime.load_kafka()
+        except ImportError as exc:
+            if not self._said_missing:
+                self._said_missing = True
+                log.error("Kafka's library cannot be loaded (pip install aiokafka): %s", exc)  # noqa: TRY400
+            return False
         from aiokafka import AIOKafkaProducer  # noqa: PLC0415
         from aiokafka.errors import KafkaError  # noqa: PLC0415
 
