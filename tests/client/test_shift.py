@@ -128,6 +128,33 @@ async def test_a_result_that_kafka_refuses_is_logged_and_let_go(
     assert bench.journal.untold() == []
 
 
+async def test_trouble_with_one_result_does_not_end_the_telling(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is logged and tried again, with those that come after it."""
+    monkeypatch.setattr("faultstream.client.teller.FIRST_WAIT_S", 0.001)
+    bench = Bench()
+    teller = bench.teller()
+    seal = bench.executor._setting.seal
+    troubles = iter([RuntimeError("at first")])
+
+    class Once:
+        """Fails the first time."""
+
+        def headers(self, value: bytes) -> list[tuple[str, bytes]]:
+            for trouble in troubles:
+                raise trouble
+            return seal.headers(value)
+
+    once: Any = Once()
+    monkeypatch.setattr(teller, "_setting", bench.executor._setting._replace(seal=once))
+    results = [teller.result(command(), 5, "success", "") for _ in range(2)]
+    with caplog.at_level(logging.ERROR):
+        await publish(teller, *results)
+    assert {one.result_id for one in bench.line.taken} == {one.result_id for one in results}
+    assert "trouble while results are told" in caplog.text
+
+
 async def test_a_full_disk_does_not_keep_results_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -178,22 +205,57 @@ async def never(_: RecoveryCommand) -> None:
     await asyncio.Event().wait()
 
 
+class BrokenError(Exception):
+    """Cannot even be read."""
+
+    def __str__(self) -> str:
+        raise ValueError("no")
+
+
+def raising(exc: BaseException) -> Any:
+    """A handler that raises it."""
+
+    def handler(_: RecoveryCommand) -> None:
+        raise exc
+
+    return handler
+
+
+def answering(*parts: Any) -> Any:
+    """A handler that answers with what mypy would refuse."""
+    return lambda _: Outcome(*parts)
+
+
 HANDLERS: list[tuple[Any, tuple[str, str]]] = [
     (lambda _: None, ("success", "")),
     (lambda _: 7, ("partial", "the handler returned int, no Outcome")),
     (lambda _: _later(), ("partial", "later")),
     (fails, ("failed", "KeyError: 'x'")),
     (never, ("failed", "not done after 0.01 s")),
+    (raising(TimeoutError("of the socket")), ("failed", "TimeoutError: of the socket")),
+    (raising(BrokenError()), ("failed", "BrokenError: <no message: __str__ raised ValueError>")),
+    (raising(OSError("caf\udce9")), ("failed", "OSError: caf?")),
+    (
+        raising(SystemExit(1)),
+        ("failed", "the handler raised SystemExit; send SIGTERM to end a process"),
+    ),
+    (answering("ok", "fine"), ("partial", "the handler returned the status 'ok': fine")),
+    (answering("success", 42), ("success", "42")),
+    (
+        answering("success", "", {"a": "\udce9"}),
+        ("success", "(details left out: str is not valid UTF-8: surrogates not allowed)"),
+    ),
 ]
 
 
 @pytest.mark.parametrize(("handler", "told"), HANDLERS)
 async def test_whatever_a_handler_does_is_an_outcome(handler: Any, told: tuple[str, str]) -> None:
-    """Returned, raised, awaited or never done."""
+    """Returned, raised, awaited or never done; whatever it is, it can be published."""
     bench = Bench(handler_timeout_s=0.01 if handler is never else 30.0)
     bench.handles("cache_clear")(handler)
     result = await bench.told(command("cache_clear"))
     assert (result.status, result.message) == told
+    assert wire.encode(result)
 
 
 async def test_details_that_are_no_json_are_left_out() -> None:
@@ -253,6 +315,28 @@ def test_a_journal_that_is_closed_or_cut_says_so(
     again.open(6)
     assert not again.knows(result.command_id)
     again.begin(result, 10**15, 6)
+    again.close()
+    last = Journal(tmp_path / "journal")
+    last.open(7)
+    assert [one.command_id for one in last.interrupted()] == [result.command_id]
+    last.close()
+
+
+def test_a_journal_that_cannot_be_written_anew_keeps_what_it_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half a copy never takes the place of the whole."""
+    bench = Bench(path=tmp_path / "journal")
+    teller = bench.teller()
+    result = teller.result(command(), 5, "failed", "")
+    bench.journal.begin(result, 10**15, 5)
+    bench.journal.close()
+    write = os.write
+    again = Journal(tmp_path / "journal")
+    with monkeypatch.context() as short:
+        short.setattr(os, "write", lambda fd, block: write(fd, block[:-5]))
+        with pytest.raises(OSError, match="the disk is full"):
+            again.open(6)
     again.close()
     last = Journal(tmp_path / "journal")
     last.open(7)

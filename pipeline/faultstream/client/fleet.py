@@ -135,6 +135,11 @@ class Fleet:
         except Exception:
             log.exception("probes are no longer shared with other instances")
         finally:
+            with self._lock:
+                if self._thread is threading.current_thread():  # else it is over as it should be
+                    self._thread = None
+                    self._rounds.clear()
+                    lifetime.forget(self)
             loop.run_until_complete(asyncio.sleep(0))
             loop.close()
 

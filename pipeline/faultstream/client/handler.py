@@ -3,19 +3,24 @@
 import inspect
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import msgspec
 
+from faultstream.client.detail import text_of
+from faultstream.client.stack import message_of
 from faultstream.core.records import Delivery, RecoveryCommand
 
 log = logging.getLogger("faultstream.client")
 
 
+Status = Literal["success", "partial", "failed", "not_attempted"]
+
+
 class Outcome(msgspec.Struct, frozen=True):
     """What a handler achieved. `details` must be JSON values; they are published."""
 
-    status: Literal["success", "partial", "failed", "not_attempted"] = "success"
+    status: Status = "success"
     message: str = ""
     details: dict[str, Any] = {}
 
@@ -38,27 +43,39 @@ async def call(handler: Handler, command: RecoveryCommand, timeout_s: float) -> 
     """What came of it; whatever the handler raises or returns becomes an Outcome."""
     import asyncio  # noqa: PLC0415 - half of the import time
 
-    from faultstream import wire  # noqa: PLC0415 - import time
-
+    limit = asyncio.timeout(timeout_s)
     try:
-        async with asyncio.timeout(timeout_s):
+        async with limit:
             if inspect.iscoroutinefunction(handler):
                 outcome = await handler(command)
             else:
                 outcome = await asyncio.to_thread(handler, command)
                 if inspect.isawaitable(outcome):
                     outcome = await outcome
-    except TimeoutError:
-        return Outcome("failed", f"not done after {timeout_s:g} s")
+    except SystemExit:
+        text = "the handler raised SystemExit; send SIGTERM to end a process"
+        return Outcome("failed", text)
     except Exception as exc:
+        if isinstance(exc, TimeoutError) and limit.expired():
+            return Outcome("failed", f"not done after {timeout_s:g} s")
         log.exception("%s failed", command.strategy)
-        return Outcome("failed", f"{type(exc).__name__}: {exc}")
-    if outcome is None:
-        return Outcome()
+        return Outcome("failed", f"{type(exc).__name__}: {message_of(exc)}")
+    return Outcome() if outcome is None else _checked(outcome)
+
+
+def _checked(outcome: object) -> Outcome:
+    """What a handler returned, as far as it can be published."""
+    from faultstream import wire  # noqa: PLC0415 - import time
+
     if not isinstance(outcome, Outcome):
         return Outcome("partial", f"the handler returned {type(outcome).__name__}, no Outcome")
+    message = text_of(outcome.message)
+    if outcome.status not in get_args(Status):
+        text = f"the handler returned the status {text_of(outcome.status)!r}: {message}"
+        return Outcome("partial", text)
     try:
         wire.dumps(outcome.details)
-    except TypeError as exc:
-        return Outcome(outcome.status, f"{outcome.message} (details left out: {exc})".strip())
-    return outcome
+        details = dict(outcome.details)
+    except (TypeError, ValueError) as exc:
+        return Outcome(outcome.status, f"{message} (details left out: {exc})".strip())
+    return Outcome(outcome.status, message, details)

@@ -7,6 +7,7 @@ anyway. Without a path the journal is in memory, and both promises last as long 
 """
 
 import contextlib
+import errno
 import fcntl
 import os
 import threading
@@ -138,8 +139,7 @@ class Journal:
         if self._fd < 0:
             raise OSError("the journal is closed")
         line = b"\n" + wire.dumps(plain)  # first the line's end: the one before may be cut short
-        if os.write(self._fd, line) != len(line):
-            raise OSError("the disk is full")
+        _put(self._fd, line)
         self._size += len(line)
         if sync:
             os.fsync(self._fd)
@@ -166,9 +166,13 @@ class Journal:
         ]
         fresh = self._path.with_name(self._path.name + ".new")
         fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        os.write(fd, b"".join(wire.dumps(line) + b"\n" for line in lines))
-        os.fsync(fd)
-        fresh.replace(self._path)
+        try:
+            _put(fd, b"".join(wire.dumps(line) + b"\n" for line in lines))
+            os.fsync(fd)
+            fresh.replace(self._path)
+        except BaseException:
+            os.close(fd)
+            raise
         folder = os.open(self._path.parent, os.O_RDONLY | os.O_CLOEXEC)
         os.fsync(folder)
         os.close(folder)
@@ -176,3 +180,9 @@ class Journal:
             os.close(self._fd)
         self._fd = fd
         self._size = 0
+
+
+def _put(fd: int, block: bytes) -> None:
+    """Write all of it, or raise OSError."""
+    if os.write(fd, block) != len(block):
+        raise OSError(errno.ENOSPC, "the disk is full")

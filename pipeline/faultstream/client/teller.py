@@ -55,7 +55,7 @@ class Teller:
             started_at_ms=started_ms,
             finished_at_ms=now,
             duration_ms=now - started_ms,
-            message=message[:_MAX_MESSAGE_CHARS],
+            message=_utf8(message[:_MAX_MESSAGE_CHARS]),
         )
 
     async def tell(self, result: RecoveryResult, expires_at_ms: int) -> None:
@@ -80,7 +80,7 @@ class Teller:
             self._news.clear()
             if not self._journal.untold() and not self._signs:
                 await self._news.wait()
-            elif await self._publish():
+            elif await self._tried():
                 wait_s = FIRST_WAIT_S
             else:
                 await asyncio.sleep(wait_s)
@@ -95,6 +95,14 @@ class Teller:
     async def close(self) -> None:
         """Let go of Kafka."""
         await self._sender.close()
+
+    async def _tried(self) -> bool:
+        try:
+            return await self._publish()
+        except Exception:  # one that cannot be told must not stop the others for ever
+            log.exception("trouble while results are told; trying again")
+            await self._sender.close()
+            return False
 
     async def _publish(self) -> bool:
         if not await self._sender.connect():
@@ -119,3 +127,8 @@ class Teller:
 
     def _refused(self, sent: Parcel, reason: str) -> None:
         log.error("Kafka refused the result of %s: %s", sent.token.command_id, reason)
+
+
+def _utf8(text: str) -> str:
+    """Lone surrogates, of undecodable file names say, have no UTF-8: they become `?`."""
+    return text.encode("utf-8", "replace").decode()
