@@ -149,7 +149,8 @@ def _people(node: Tree, chain: c.Chain) -> None:
         over = " (over)" if note.status == "resolved" else ""
         below = _add(node, f"{note.level}: {clean(note.title)}{over}", note.at_ms - start)
         mine = [one for one in chain.tellings if note.notification_id in one.notification_ids]
-        for telling in mine:
+        ended = [one for one in mine if one.kind != "grouped"]
+        for telling in ended or mine:  # that it waited matters while it waits
             where = f" on {telling.channel}" if telling.channel else ""
             line = f"{telling.kind}{where}: {clean(telling.reason)}"
             _add(below, line, telling.at_ms - start, _style(telling.kind))

@@ -260,12 +260,13 @@ def _told(facts: Analysis) -> Iterator[str]:
         yield "Nobody was to be told."
         return
     titles = {one.notification_id: one for one in chain.notes}
+    ended = {n for one in chain.tellings if one.kind != "grouped" for n in one.notification_ids}
     rows = [
         [f"+{length(one.at_ms - chain.incident.first_error_at_ms)}", one.kind,
          escaped(one.channel), escaped(titles[each].title), escaped(one.reason)]
         for one in chain.tellings
         for each in one.notification_ids
-        if each in titles
+        if each in titles and (one.kind != "grouped" or each not in ended)
     ]  # fmt: skip
     if not rows:
         yield f"{counted(len(chain.notes), 'notification')}; no decision about them is stored."
