@@ -11,7 +11,7 @@ from typing import Final, Literal, NamedTuple
 import msgspec
 
 from faultstream.core.classify.knowledge import Knowledge, Spec, TypeRule
-from faultstream.core.classify.learned import Model
+from faultstream.core.classify.learned import Model, Opinion
 from faultstream.core.classify.messages import FOLLOWED_BY_CODE, Said, family, mentioned, said
 from faultstream.core.classify.names import dotted, leaf, words
 from faultstream.core.classify.reading import Read
@@ -47,7 +47,11 @@ DECISIVE: Final = 0.8
 NEAR: Final = 0.6
 """From this on the category of soft evidence says in what sense a message is meant."""
 WEAK: Final = 0.85
-"""Words in a message that hint at a category, where the type says nothing."""
+"""Words in a message that hint at a category, where the type is known to say nothing."""
+DOUBTED: Final = 0.4
+"""A reading does not decide where the model, which knows the message too, finds it less likely."""
+UNLIKELY: Final = 0.02
+"""What a message says does not decide where the model finds it less likely than this."""
 MAX_PHRASE: Final = 12
 """Words of a message's beginning that are read where nothing else speaks."""
 
@@ -90,39 +94,45 @@ class Weigher:
         if known is not None and known.strength == "firm":
             kind: Kind = "leaf" if by_leaf else "type"
             yield self._exactly(low, Evidence(kind, known.spec, CONFIDENCE[kind], True, name))
-        else:
+        opinion = self._model.opinion(error_type, low, self._known)
+        if known is None or known.strength != "firm":
             if read is not None and self._is_decisive(read):
-                yield self._exactly(low, self._of_read(read))
+                one = self._of_read(read)
+                likely = opinion.sure(one.spec.category)
+                if likely < DOUBTED:
+                    one = one._replace(confidence=likely, decides=False)
+                yield self._exactly(low, one)
             above = list(self._above(bases))
             if above and above[0].decides:
                 yield self._exactly(low, above[0])
-        soft = [*above, *self._soft(name, known, by_leaf, read)]
-        nearest = max((one for one in soft if one.near), key=_sureness, default=None)
-        guessed = self._guessed(error_type, low) if nearest is None else None
+        soft = [*above, *self._soft(name, known, by_leaf, read, opinion)]
+        guessed = self._guessed(opinion, soft)
+        nearest = max((one for one in (*soft, *guessed) if one.near), key=_sureness, default=None)
         says_nothing = known is None or known.strength == "bare"
         if low:
-            yield from self._told(text, low, nearest or guessed, weak=says_nothing)
+            yield from self._told(
+                text, low, nearest, opinion, weak=says_nothing, known=known is not None
+            )
         if says_nothing:
             yield from self._below(causes)
         yield from soft
         status = of_status(http_status)
         if status is not None:
             yield Evidence("status", status, CONFIDENCE["status"], decides=False)
-        guessed = guessed or self._guessed(error_type, low)
-        if guessed is not None:
-            yield guessed
+        yield from guessed
         phrase = self._known.reader.of_words(words(text)[:MAX_PHRASE]) if low else None
         if phrase is not None and not phrase.reading.head:
             one = self._of_read(phrase)
             spec = _renamed(one.spec, f"phrase:{phrase.reading.id}")
-            sure = min(one.confidence, CONFIDENCE["phrase"])
+            sure = opinion.sure(spec.category)
             yield Evidence("phrase", spec, sure, decides=False, told=phrase.words)
 
-    def _guessed(self, error_type: str, low: str) -> Evidence | None:
-        guess = self._model.guess(error_type, low)
-        if guess is None:
-            return None
-        return Evidence("learned", guess.spec, guess.confidence, decides=False)
+    def _guessed(self, opinion: Opinion, soft: Sequence[Evidence]) -> list[Evidence]:
+        """What the model adds to `soft`: its guess, unless one of them says the same."""
+        guess = self._model.guess(opinion)
+        if guess is None or any(one.spec.category == guess.spec.category for one in soft):
+            return []
+        return [Evidence("learned", guess.spec, guess.confidence, decides=False)]
 
     def _listed(self, name: str) -> tuple[TypeRule | None, bool]:
         """The rule for this very name; of a name without its module, for the last part."""
@@ -141,32 +151,35 @@ class Weigher:
         return Evidence("words", spec, sure, self._is_decisive(read), read.words)
 
     def _soft(
-        self, name: str, known: TypeRule | None, by_leaf: bool, read: Read | None
+        self,
+        name: str,
+        known: TypeRule | None,
+        by_leaf: bool,
+        read: Read | None,
+        opinion: Opinion,
     ) -> list[Evidence]:
+        """What does not settle the matter, each as sure as the model finds its category likely."""
         if known is not None:
             kind: Kind = "leaf" if by_leaf else "type"
-            one = Evidence(kind, known.spec, CONFIDENCE[kind], decides=False, told=name)
+            sure = opinion.sure(known.spec.category) if by_leaf else CONFIDENCE[kind]
+            one = Evidence(kind, known.spec, sure, decides=False, told=name)
             return [one] if known.strength == "soft" else []
         found = []
+        if read is not None and not self._is_decisive(read):
+            one = self._of_read(read)
+            spec = self._model.spec(opinion.tokens, one.spec.category, one.spec.rule)
+            found.append(one._replace(spec=spec, confidence=opinion.sure(spec.category)))
         other = self._known.leaves.get(leaf(name))
         if other is not None and other.strength != "bare":
-            near, sure = other.agreed > 1, CONFIDENCE["leaf"]
-            found.append(Evidence("leaf", other.spec, sure, False, leaf(name), near))
-        package = self._package(name)
+            near, sure = other.agreed > 1, opinion.sure(other.spec.category)
+            spec = self._model.spec(opinion.tokens, other.spec.category, other.spec.rule)
+            found.append(Evidence("leaf", spec, sure, False, leaf(name), near))
+        package = self._known.package(name)
         if package is not None:
-            found.append(Evidence("package", package.spec, CONFIDENCE["package"], decides=False))
-        if read is not None and not self._is_decisive(read):
-            found.append(self._of_read(read))
+            category = package.spec.category
+            spec = self._model.spec(opinion.tokens, category, package.spec.rule)
+            found.append(Evidence("package", spec, opinion.sure(category), decides=False))
         return found
-
-    def _package(self, name: str) -> TypeRule | None:
-        package = name
-        while "." in package:
-            package = package.rpartition(".")[0]
-            found = self._known.packages.get(package)
-            if found is not None:
-                return found
-        return None
 
     def _above(self, bases: Sequence[str]) -> Iterator[Evidence]:
         """The nearest ancestor that is listed, or else can be read for sure."""
@@ -197,7 +210,14 @@ class Weigher:
         return found
 
     def _told(
-        self, text: str, low: str, nearest: Evidence | None, *, weak: bool
+        self,
+        text: str,
+        low: str,
+        nearest: Evidence | None,
+        opinion: Opinion,
+        *,
+        weak: bool,
+        known: bool,
     ) -> Iterator[Evidence]:
         """What the message says: as its kind of type means it, by names in it, by any words."""
         senses: list[Category] = []
@@ -206,17 +226,21 @@ class Weigher:
             senses.append(told)
         if nearest is not None and nearest.confidence >= NEAR:
             senses.append(nearest.spec.category)
-        sure, decides = CONFIDENCE["message"], True
-        doubtful = (
-            nearest is not None and nearest.kind == "words" and nearest.confidence >= DECISIVE
-        )
+        hints = False
         for one in said(self._known, low, frozenset(senses), weak=weak):
             if one is Said.NAMES:
                 yield from self._mentioned(text)
             elif one is Said.WEAK:
-                sure, decides = WEAK, not doubtful
+                hints = True
             elif isinstance(one, Spec):
-                yield Evidence("message", one, sure, decides)
+                likely = opinion.sure(one.category)
+                if hints and known:
+                    yield Evidence("message", one, WEAK, decides=True)
+                elif hints:
+                    yield Evidence("message", one, likely, decides=False)
+                else:
+                    decides = known or likely >= UNLIKELY
+                    yield Evidence("message", one, CONFIDENCE["message"], decides)
 
     def _mentioned(self, text: str) -> Iterator[Evidence]:
         """What the names of errors inside a message say: of nested exceptions and error codes."""

@@ -144,6 +144,15 @@ class Knowledge(msgspec.Struct, frozen=True):
     readings: dict[str, Spec]
     families: tuple[tuple[Category, tuple[str, ...]], ...] = ()
 
+    def package(self, name: str) -> TypeRule | None:
+        """What is known of the innermost known package that a dotted name lies in."""
+        while "." in name:
+            name = name.rpartition(".")[0]
+            found = self.packages.get(name)
+            if found is not None:
+                return found
+        return None
+
     def without(self, libraries: Iterable[str]) -> "Knowledge":
         """The same without what was written for some libraries, for cross-validation."""
         left = frozenset(libraries)

@@ -147,6 +147,10 @@ class Reader:
         space, _, last = name.rpartition(".")
         return self.of_words(words(last)[-MAX_WORDS:], words(space)[-MAX_WORDS:])
 
+    def concepts(self, own: Sequence[str]) -> tuple[Concept, ...]:
+        """The meanings in a name's words, in order."""
+        return self._vocabulary.read(own)
+
     def plainly(self, categories: Mapping[str, str]) -> list[tuple[str, str]]:
         """Phrases that settle a category by themselves, with that category."""
         return sorted(
