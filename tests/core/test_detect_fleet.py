@@ -129,6 +129,19 @@ def test_one_new_service_of_a_known_fleet() -> None:
     assert opened(Part(MADE).run(seen)) == {("recurring", "new")}
 
 
+def test_what_comes_at_once_opens() -> None:
+    """Twenty services begin together: three of one error within seconds recur, five are a burst;
+    the same over half a minute may be ordinary."""
+    quick = [(event(n * 900, f"q{s}.{n}", service=f"q{s}"), group("q"))
+             for s in range(20) for n in range(3 + 2 * (s % 2))]  # fmt: skip
+    slow = [(event(n * 7_000, f"w{s}.{n}", service=f"w{s}"), group("w"))
+            for s in range(20) for n in range(5)]  # fmt: skip
+    found = opened(Part(MADE).run(sorted(quick + slow, key=when)))
+    recurring = {("recurring", f"q{s}") for s in range(20)}
+    assert {one for one in found if one[0] == "recurring"} == recurring
+    assert {one for one in found if one[0] == "burst"} <= {("burst", f"q{s}") for s in range(20)}
+
+
 def test_an_experiment_is_not_held() -> None:
     """Errors of an experiment are expected to be found at once, also in a new fleet."""
     mine = [

@@ -321,7 +321,8 @@ class ColdPolicy(_Policy, frozen=True, kw_only=True):
     """Detection begins with a whole fleet: once `services` of an environment are seen, those that
     began within `for_ms` of the first are new for `for_ms` each. So long recurring and burst need
     more than their bare count: what is less likely than `significance` after what the service
-    did before, or in its first minute `flood` x the count of a burst."""
+    did before; or in its first minute the bare count within `quick_ms`, or `flood` x the count of
+    a burst."""
 
     services: Annotated[int, Meta(ge=2, le=1000)] = 5
     """As many in one partition; fewer are tried by hand, and held to the bare rules."""
@@ -329,6 +330,7 @@ class ColdPolicy(_Policy, frozen=True, kw_only=True):
     """0 never holds anything."""
     significance: Annotated[float, Meta(gt=0.0, le=1.0)] = 1e-4
     flood: Positive = 4
+    quick_ms: Millis = 3_000
 
 
 class DetectorsPolicy(_Policy, frozen=True, kw_only=True):

@@ -7,7 +7,7 @@ quarter more than the one for a quarter, which shows sooner. What this hour of t
 other days is no burst (see seasons.py).
 
 While a whole fleet is new (see fleet.py), the count alone does not decide: the window must be
-unlike what the service did before it, or, in a service's first minutes, a flood.
+unlike what the service did before it, or, in a service's first minute, within seconds or a flood.
 """
 
 from typing import ClassVar, Final
@@ -37,6 +37,7 @@ class Burst(OfService):
         self._history = policy.burst.history
         self._significance = policy.burst.significance
         self._cold = policy.cold
+        self._quick = policy.cold.quick_ms // policy.slot_ms
         self._sizes = Sizes(policy)
 
     def find(self, ring: Ring, at: int, key: str) -> Finding | None:  # noqa: ARG002 (one per service)
@@ -90,6 +91,9 @@ class Burst(OfService):
         mean = 0.0
         if known_ms < self._slots * ring.slot_ms:
             needed = max(self._count, self._cold.flood * self._count // min(parts, 2))
+            if total < needed:  # as few as ever, but within seconds
+                slots, needed = self._quick, self._count
+                total, since = ring.total(at, slots)
         else:
             length = slots * ring.slot_ms / known_ms
             mean = (memory.total - self._inside(ring, at, slots)) * length
@@ -100,7 +104,7 @@ class Burst(OfService):
             needed = max(self._count, likely)
         if total < needed:
             return None
-        return self._finding(total, needed, since, seconds=self._seconds / parts, mean=mean)
+        return self._finding(total, needed, since, seconds=slots * ring.slot_ms / 1000, mean=mean)
 
     def _finding(
         self, total: int, needed: int, since: int, *, seconds: float, mean: float

@@ -11,7 +11,7 @@ fingerprint from before: its own events over the service's life, and its share o
 usual rate. From `history` events on, its usual share of events that come no faster than usual is
 no news either. While a release goes out it takes twice the count. What has become usual ends.
 While a whole fleet is new (see fleet.py) a minute of the service's past must do, and in its first
-minute nothing recurs but in a flood.
+minute nothing recurs but what comes within seconds, or in a flood.
 """
 
 from typing import ClassVar, Final
@@ -46,6 +46,7 @@ class Recurring(OfGroup):
         self._within = policy.recurring.within_ms // policy.slot_ms
         self._window_slots = max(1, policy.burst.window_ms // policy.slot_ms)
         self._window_ms = self._window_slots * policy.slot_ms
+        self._quick_ms = policy.cold.quick_ms
         self._flood = policy.cold.flood * policy.burst.count
         self._quiet_ms = policy.quiet_ms
         self._memo: tuple[Ring, int, str, _Known] | None = None
@@ -66,7 +67,7 @@ class Recurring(OfGroup):
             return None
         cold = ring.cold(at, since)
         known = self._known(ring, newest.number, key, counted, cold=cold)
-        if known is None and cold and not self._flooded(ring, at):
+        if known is None and cold and not self._sudden(ring, at, since):
             return None
         if known is not None and self._usual(
             known, ring, newest.number, self._policy.significance / (known.mine_before + mine)
@@ -94,8 +95,11 @@ class Recurring(OfGroup):
             known = self._known(ring, number, key, counted, cold=ring.cold(at, counted[2]))
         return known is None or not self._usual(known, ring, number, _ONGOING)
 
-    def _flooded(self, ring: Ring, at: int) -> bool:
-        """What is a burst in the first minute of a service in a new fleet."""
+    def _sudden(self, ring: Ring, at: int, since: int) -> bool:
+        """Whether they came at once, or in what is a burst, in the first minute of a service in a
+        new fleet."""
+        if (ring.slots[at].number - since) * ring.slot_ms < self._quick_ms:
+            return True
         quarter = max(1, self._window_slots // 4)
         whole, part = ring.total(at, self._window_slots)[0], ring.total(at, quarter)[0]
         return whole >= self._flood or part >= self._flood // 2
