@@ -57,7 +57,7 @@ class Desk:
             self.line.refused = refused
             return self.line
 
-        self.reporter._sender = make  # type: ignore[method-assign]
+        self.reporter._delivery._sender = make  # type: ignore[method-assign]
 
     @property
     def types(self) -> list[str]:
@@ -90,7 +90,7 @@ def test_events_made_elsewhere_are_forwarded_as_they_are(desk: Desk) -> None:
 
 def test_no_room_for_forwarded_events(desk: Desk) -> None:
     """They are counted as dropped."""
-    desk.reporter._outbox._max_records = 0
+    desk.reporter._delivery.outbox._max_records = 0
     assert desk.reporter.forward(ErrorEvent(service="s", error_type="E")) == ""
     assert desk.reporter.stats().dropped == {"full": 1}
 

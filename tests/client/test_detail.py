@@ -140,7 +140,7 @@ def test_reporting_amid_reporting_waits_for_nobody(reporter: Reporter) -> None:
             inside.append(reporter.flush(0.01))
         return time.monotonic()
 
-    reporter._outbox._clock = clock
+    reporter._delivery.outbox._clock = clock
     thread = threading.Thread(target=reporter.report, args=("Outer",), daemon=True)
     thread.start()
     thread.join(30)

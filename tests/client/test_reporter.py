@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from faultstream.client import Reporter
-from faultstream.client.reporter import Stats
+from faultstream.client.delivery import Stats
 from faultstream.ops import child
 from faultstream.transport.embedded import EmbeddedBroker
 from tests.client import topics

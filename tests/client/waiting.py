@@ -19,5 +19,5 @@ def reporter_without_kafka() -> Iterator[Reporter]:
 
 def waiting(reporter: Reporter) -> list[ErrorEvent]:
     """What would be sent now, in order."""
-    reporter._outbox.release(everything=True)
-    return [entry.event for entry in list(reporter._outbox._queue)]
+    reporter._delivery.outbox.release(everything=True)
+    return [entry.event for entry in list(reporter._delivery.outbox._queue)]

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from faultstream.client.configfile import OperationsFileError, operations_from_file
     from faultstream.client.contexts import context
     from faultstream.client.degradation import Degradation
+    from faultstream.client.delivery import Stats
     from faultstream.client.event import Details
     from faultstream.client.executor import Executor, ExecutorStats
     from faultstream.client.fallback import Fallback
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from faultstream.client.inforce import InForce, in_force
     from faultstream.client.pool import PoolTimeoutError, ResourcePool
     from faultstream.client.recovery import with_recovery
-    from faultstream.client.reporter import Reporter, Stats
+    from faultstream.client.reporter import Reporter
     from faultstream.client.retry import Retry
     from faultstream.client.rollback import RollbackStack
     from faultstream.client.setting import JournalInUseError
@@ -42,6 +43,7 @@ _HOMES: Final = {
     "client.configfile": ("OperationsFileError", "operations_from_file"),
     "client.contexts": ("context",),
     "client.degradation": ("Degradation",),
+    "client.delivery": ("Stats",),
     "client.event": ("Details",),
     "client.executor": ("Executor", "ExecutorStats"),
     "client.fallback": ("Fallback",),
@@ -50,7 +52,7 @@ _HOMES: Final = {
     "client.inforce": ("InForce", "in_force"),
     "client.pool": ("PoolTimeoutError", "ResourcePool"),
     "client.recovery": ("with_recovery",),
-    "client.reporter": ("Reporter", "Stats"),
+    "client.reporter": ("Reporter",),
     "client.retry": ("Retry",),
     "client.rollback": ("RollbackStack",),
     "client.setting": ("JournalInUseError",),

@@ -5,7 +5,6 @@ retry: a fallback inside would hide failures from the retry, a retry inside woul
 the breaker.
 """
 
-import difflib
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, ParamSpec, TypeVar
@@ -179,6 +178,8 @@ def _settings(part: str, *, adaptive: bool) -> dict[str, bool]:
 
 
 def _near(name: str, known: Iterable[str]) -> str:
+    import difflib  # noqa: PLC0415 - import time, and only for mistakes
+
     found = difflib.get_close_matches(name, [*known], n=1)
     return f". Did you mean {found[0]}?" if found else ""
 

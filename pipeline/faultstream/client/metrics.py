@@ -10,8 +10,9 @@ from typing import Any, Final, Literal, NamedTuple
 
 from faultstream.client import lifetime
 from faultstream.client.breaker import BreakerState
+from faultstream.client.delivery import Stats
 from faultstream.client.inforce import InForce, in_force
-from faultstream.client.reporter import Reporter, Stats
+from faultstream.client.reporter import Reporter
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 

@@ -1,6 +1,6 @@
 """Reporter: errors of one service, on their way to Kafka without the application noticing.
 
-More than 300 lines because it is the one class that users read, and most of it is its docstrings.
+The one class that users read; how events get away is in delivery.py.
 """
 
 import contextlib
@@ -14,57 +14,29 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self, Unpack
 
-import msgspec
-
 from faultstream.client import checks, lifetime
 from faultstream.client.about import about, own_id, remember
 from faultstream.client.brokers import DEFAULT_BROKERS, addresses
 from faultstream.client.capture import Capture, mark
 from faultstream.client.contexts import current
+from faultstream.client.delivery import Delivery, Route, Stats
 from faultstream.client.detail import count_of, text_of, warn
 from faultstream.client.event import Details, Origin, build, see
 from faultstream.client.logs import ReportHandler
-from faultstream.client.outbox import Entry, Outbox
+from faultstream.client.outbox import Entry
 from faultstream.client.uuid7 import uuid7
 from faultstream.core.event import DEFAULT_ENVIRONMENT, MAX_COUNT, ErrorEvent
 
 if TYPE_CHECKING:
     import asyncio
 
-    from faultstream.client.courier import Courier
     from faultstream.client.hooks import Hooks
-    from faultstream.client.sampler import Sampler
-    from faultstream.client.sender import Sender
-    from faultstream.client.spool import Spool
     from faultstream.core.sampling import Sample
 
 DEFAULT_TOPIC: Final = "faultstream.errors.v1"
 DEFAULT_CONTROL: Final = "faultstream.control.v1"
-CONTROL_POLL_MS: Final = 5_000
 DROPPED: Final = "faultstream.ErrorsDropped"
 """Type of the event that tells of errors that were dropped."""
-
-log = logging.getLogger("faultstream.client")
-
-
-class Stats(msgspec.Struct, frozen=True, kw_only=True):
-    """Errors (not events) by where they are: reported = sent + spooled + waiting + all dropped.
-
-    `folded` of them went into the event of another one; `recovered` came out of the spool from
-    a process that is gone and are not in `reported`. `retried` are events. `dropped` by reason:
-    full, unencodable, too_large, refused (by Kafka), unreadable, reentrant, broken, closed, unsent
-    (at close), no_thread.
-    """
-
-    reported: int
-    sent: int
-    folded: int
-    waiting: int
-    spooled: int
-    recovered: int
-    retried: int
-    dropped: dict[str, int]
-    connected: bool
 
 
 class Reporter:
@@ -121,23 +93,26 @@ class Reporter:
             checks.number(label, given, low)
         self.service = service
         self.environment = environment
-        self._brokers = brokers or os.environ.get("FAULTSTREAM_KAFKA") or DEFAULT_BROKERS
-        addresses(self._brokers)
+        brokers = brokers or os.environ.get("FAULTSTREAM_KAFKA") or DEFAULT_BROKERS
+        addresses(brokers)
         host = os.uname().nodename
         self._origin = Origin(service, environment, layer, host, instance, release)
-        self._topic = topic
-        self._control_topic = control_topic if sampling else ""
-        self._limits = (max_records, max_bytes, fold_ms)
-        self._spool_folder = Path(spool) if spool is not None else None
-        self._max_spool_bytes = max_spool_bytes
-        self._emails = scrub_emails
         self.exit_flush_s = exit_flush_s
-        self._kafka = dict(kafka or {})
         self._closed = False
-        self._courier: Courier | None = None
-        self._sampler: Sampler | None = None
-        self._spool: Spool | None = None
-        self.after_fork()
+        route = Route(
+            brokers=brokers,
+            topic=topic,
+            control_topic=control_topic if sampling else "",
+            service=service,
+            environment=environment,
+            limits=(max_records, max_bytes, fold_ms),
+            spool=Path(spool) if spool is not None else None,
+            max_spool_bytes=max_spool_bytes,
+            emails=scrub_emails,
+            kafka=dict(kafka or {}),
+        )
+        self._delivery = Delivery(route, self._confession)
+        self._local = threading.local()
         lifetime.watch(self)
 
     def report(
@@ -153,13 +128,13 @@ class Reporter:
         `handled` is True unless said otherwise. Locals are never read.
         """
         if getattr(self._local, "busy", False):
-            self._outbox.refuse("reentrant")
+            self._delivery.outbox.refuse("reentrant")
             return ""
         self._local.busy = True
         try:
             return self._report(error, message, details)
         except Exception as exc:  # noqa: BLE001 - reporting must never hurt the application
-            self._outbox.refuse("broken")
+            self._delivery.outbox.refuse("broken")
             warn(type(exc).__name__, f"it is lost: {type(exc).__name__}: {text_of(exc)}")
             return ""
         finally:
@@ -167,10 +142,9 @@ class Reporter:
 
     def _report(self, error: BaseException | str, message: str, details: Details) -> str:
         if self._closed:
-            self._outbox.refuse("closed", count_of(details.get("count", 1), MAX_COUNT))
+            self._delivery.outbox.refuse("closed", count_of(details.get("count", 1), MAX_COUNT))
             return ""
-        courier = self._courier
-        if courier is not None and courier.ident == threading.get_ident():
+        if self._delivery.in_thread:
             return ""
         known = current()
         if isinstance(error, BaseException):
@@ -184,14 +158,13 @@ class Reporter:
         count = count_of(details["count"], MAX_COUNT) if "count" in details else 1
         seen = see(error, message, details)
         key = seen.key()
-        event_id = self._outbox.fold(key, count)
+        event_id = self._delivery.outbox.fold(key, count)
         if not event_id:
             event = build(self._origin, seen, count)
             if isinstance(error, BaseException):
                 event.event_id = own_id(error) or event.event_id
-            if not self._outbox.add(key, Entry(event, text_of(details.get("traceparent") or ""))):
+            if not self._delivery.add(key, Entry(event, text_of(details.get("traceparent") or ""))):
                 return ""
-            self._wake()
             event_id = event.event_id
         if isinstance(error, BaseException):
             remember(error, event_id)
@@ -204,15 +177,12 @@ class Reporter:
         reporter from here on. Returns its id; empty when it was dropped, which `stats` counts.
         """
         if self._closed:
-            self._outbox.refuse("closed", event.count)
+            self._delivery.outbox.refuse("closed", event.count)
             return ""
         event.event_id = event.event_id or uuid7()
         if event.time is None:
             event.time = time.time_ns() // 1_000_000
-        if not self._outbox.add(event.event_id, Entry(event)):
-            return ""
-        self._wake()
-        return event.event_id
+        return event.event_id if self._delivery.add(event.event_id, Entry(event)) else ""
 
     def capture(self, *, swallow: bool = False, **details: Unpack[Details]) -> Capture:
         """A decorator and context manager, sync and async, that reports what passes through.
@@ -255,12 +225,7 @@ class Reporter:
 
         False when it took longer, or in the reporter's thread.
         """
-        courier = self._courier
-        if courier is None or courier.ident == threading.get_ident():
-            return self._outbox.empty
-        self._outbox.release(everything=True)
-        courier.wake(hurry=True)
-        return self._outbox.wait(timeout_s)
+        return self._delivery.flush(timeout_s)
 
     def close(self, timeout_s: float = 5.0) -> None:
         """Send what can be sent in time, spool or drop the rest, and end the thread. Repeatable.
@@ -271,42 +236,19 @@ class Reporter:
             return
         self._closed = True
         lifetime.forget(self)
-        courier = self._courier
-        if courier is not None:
-            courier.stop(timeout_s)
-        self._outbox.recall()
-        if courier is not None and self._spool is not None:
-            courier.store_all()
-        self._drop_all("unsent")
-        self._outbox.count_refused()
-        if self._spool is not None:
-            self._spool.seal()
-        if self._outbox.dropped:
-            log.warning("errors that were not reported, by reason: %s", self._outbox.dropped)
+        self._delivery.close(timeout_s)
 
     def stats(self) -> Stats:
         """Counters since the start of this process (a fork starts at zero)."""
-        box, courier = self._outbox, self._courier
-        box.count_refused()
-        return Stats(
-            reported=box.reported,
-            sent=box.sent,
-            folded=box.folded,
-            waiting=box.waiting,
-            spooled=box.spooled,
-            recovered=box.recovered,
-            retried=box.retried,
-            dropped=dict(box.dropped),
-            connected=courier is not None and courier.connected,
-        )
+        return self._delivery.stats()
 
     def sampling(self) -> "list[Sample]":
         """The sampling rules in force, as they came from the control topic."""
-        return self._sampler.rules if self._sampler is not None else []
+        return self._delivery.sampling()
 
     def refuse(self, reason: str) -> None:
         """Count an error that could not even be read; for handlers and middleware."""
-        self._outbox.refuse(reason)
+        self._delivery.outbox.refuse(reason)
 
     def __enter__(self) -> Self:
         return self
@@ -332,63 +274,6 @@ class Reporter:
 
         await asyncio.to_thread(self.close)
 
-    def _wake(self) -> None:
-        courier = self._courier
-        if courier is None or not courier.alive:
-            courier = self._start()
-        if courier is not None:
-            courier.wake()
-
-    def _start(self) -> "Courier | None":
-        with self._starting:
-            if self._courier is not None and self._courier.alive:
-                return self._courier
-            courier = self._make_courier()
-            try:
-                courier.start()
-            except RuntimeError:  # no new threads while the interpreter ends
-                self._drop_all("no_thread")
-                return None
-            self._courier = courier
-            lifetime.started()
-            return courier
-
-    def _make_courier(self) -> "Courier":
-        from faultstream.client.courier import Courier  # noqa: PLC0415 - half of the import time
-        from faultstream.client.inbox import Inbox  # noqa: PLC0415
-        from faultstream.client.parcel import fingerprint  # noqa: PLC0415
-        from faultstream.client.sampler import Sampler  # noqa: PLC0415
-
-        controls = None
-        if self._control_topic:
-            secure = {
-                name: value
-                for name, value in self._kafka.items()
-                if name.startswith(("security_", "ssl_", "sasl_"))
-            }
-            controls = Inbox(
-                self._brokers,
-                self._control_topic,
-                f"faultstream-{self.service}",
-                secure,
-                poll_ms=CONTROL_POLL_MS,
-            )
-        self._sampler = Sampler(
-            self.environment,
-            self._outbox,
-            fingerprint=lambda entry: fingerprint(entry, emails=self._emails),
-        )
-        return Courier(
-            self._outbox,
-            self._sender,
-            self._spool,
-            topic=self._topic,
-            emails=self._emails,
-            controls=controls,
-            sampler=self._sampler,
-            confession=self._confession,
-        )
-
     def _confession(self, dropped: dict[str, int]) -> ErrorEvent:
         """The event that tells of dropped errors; it stands for itself, not for them."""
         text = ", ".join(f"{why} {many}" for why, many in dropped.items())
@@ -396,30 +281,10 @@ class Reporter:
         seen = see(DROPPED, f"errors that could not be reported: {text}", details)
         return build(self._origin, seen, 1)
 
-    def _drop_all(self, reason: str) -> None:
-        while entries := self._outbox.take(500):
-            self._outbox.drop(entries, reason)
-
-    def _sender(self, refused: Any) -> "Sender":
-        from faultstream.client.sender import Sender  # noqa: PLC0415 - half of the import time
-
-        client_id = f"faultstream-{self.service}"
-        return Sender(self._brokers, client_id, self._kafka, refused=refused)
-
     def after_fork(self) -> None:
         """A new life in a child process: nothing of the parent is kept, sent or counted here."""
-        lifetime.abandon((self._courier, self._spool))
-        if self._spool is not None:
-            self._spool.seal()
-        if self._spool_folder is not None:
-            from faultstream.client.spool import Spool  # noqa: PLC0415 - import time
-
-            self._spool = Spool(self._spool_folder, self.service, self._max_spool_bytes)
-        self._outbox = Outbox(*self._limits)
+        self._delivery.after_fork()
         self._local = threading.local()
-        self._starting = threading.Lock()
-        self._courier = None
-        self._sampler = None
 
     def at_exit(self) -> None:
         """The interpreter ends."""

@@ -11,17 +11,18 @@ from pathlib import Path
 from typing import Final
 
 MODULES: Final = (
-    "reporter", "contexts", "capture", "recovery", "about", "fault", "hooks", "handler", "executor",
-    "progress", "steering", "fleet", "inforce", "metrics", "states", "breaker", "bulkhead",
-    "retry", "backoff", "timeout", "throttle", "fallback", "pool", "rollback", "degradation",
-    "compose", "configfile", "injection", "tasks", "web.page", "web.asgi", "web.wsgi", "web.django",
+    "reporter", "delivery", "contexts", "capture", "recovery", "about", "fault", "hooks", "handler",
+    "executor", "progress", "steering", "fleet", "inforce", "metrics", "states", "breaker",
+    "bulkhead", "retry", "backoff", "timeout", "throttle", "fallback", "pool", "rollback",
+    "degradation", "compose", "configfile", "injection", "tasks", "web.page",
+    "web.asgi", "web.wsgi", "web.django",
 )  # fmt: skip
 """In the order of the page. Of each module what is public."""
 _PLACES: Final = {
     "capture": ("Capture",), "about": ("describe",), "hooks": ("Hooks",), "fleet": (),
     "steering": ("steer",), "web.page": ("StatePage",), "contexts": ("context",),
     "metrics": ("text", "Collector"), "handler": ("Outcome",),
-    "reporter": ("Reporter", "Stats"), "tasks": ("Tasks", "CeleryTasks", "celery"),
+    "reporter": ("Reporter",), "delivery": ("Stats",), "tasks": ("Tasks", "CeleryTasks", "celery"),
     "injection": ("Injector", "Injection"), "web.asgi": ("AsgiMiddleware",),
     "web.wsgi": ("WsgiMiddleware",), "web.django": ("DjangoMiddleware", "use"),
     "executor": ("Executor", "ExecutorStats"),
