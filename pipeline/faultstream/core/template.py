@@ -18,7 +18,7 @@ from typing import Final
 
 from faultstream.core.scrub import ZEROED
 
-HEAD_CHARS: Final = 768
+HEAD_CHARS: Final = 512
 
 _CODED: Final = ("http", "stat", "code", "err", "sql", "ora-", "idx")
 # What stands before a number that says what went wrong, not to whom. Digits are 0 here.
