@@ -53,6 +53,25 @@ def test_a_workflow_is_as_dangerous_as_its_worst_step() -> None:
     assert here.at == "escalated"
 
 
+def test_an_approval_that_was_held_runs_out() -> None:
+    """Approved while paused: carried out when resumed in time, else asked for again."""
+    for held_ms, commands in ((WISH_MS - 60_000, 1), (WISH_MS + 60_000, 0)):
+        here = waiting_for_approval()
+        here.pauses()
+        here.wishes(Approve(incident_id=last_id(here)))
+        for _ in range(held_ms // 60_000):
+            here.waits(60_000, 60_000)
+            here.rate(2.0)
+        here.pauses(active=False)
+        here.rate(2.0)
+        here.waits(3_000)
+        assert len(here.commands) == commands
+        if not commands:
+            assert "waits for approval" in here.last.reason
+            here.wishes(Approve(incident_id=last_id(here)))
+            assert len(here.commands) == 1
+
+
 def test_approval_of_something_else_changes_nothing() -> None:
     """A named strategy must be the one that waits."""
     here = waiting_for_approval()

@@ -74,7 +74,7 @@ class Responding(RuleBasedStateMachine):
         assert not self.respond.wants_tick(self.state)
 
     def give(self, one: Input) -> list[Output]:
-        """Steps both, checks what comes out."""
+        """Steps both."""
         self.given.append((one, self.now))
         self.before = len(self.state.cases)
         made = self.respond.step(self.state, one, self.now)
@@ -82,6 +82,11 @@ class Responding(RuleBasedStateMachine):
         assert [wire.encode(x) for x in made] == [wire.encode(x) for x in twin]
         self.twin = self.respond.load(self.respond.save(self.twin))
         assert self.respond.save(self.twin) == self.respond.save(self.state)
+        self.hear(made)
+        return made
+
+    def hear(self, made: list[Output]) -> None:
+        """Checks what comes out."""
         for x in made:
             if isinstance(x, RecoveryCommand):
                 self.check_command(x)
@@ -93,7 +98,6 @@ class Responding(RuleBasedStateMachine):
                 assert not x.experiment_id
                 assert x.incident_id in self.last
         self.out += made
-        return made
 
     def check_command(self, x: RecoveryCommand) -> None:
         """Never more than max_attempts per target and window, never while paused, ids unique."""
@@ -328,6 +332,19 @@ class Responding(RuleBasedStateMachine):
         """Time passes."""
         self.now += length
         self.give(Tick(self.now))
+
+    @rule(length=st.sampled_from([1, 5_000, 3_600_000]))
+    def goes_back(self, *, length: int) -> None:
+        """The clock of another machine is behind: time stands still, and the guards hold."""
+        if self.state.now_ms < self.now:
+            return  # nothing was said yet
+        early = self.now - length
+        self.given.append((Tick(early), early))
+        self.before = len(self.state.cases)
+        made = self.respond.step(self.state, Tick(early), early)
+        assert self.respond.step(self.twin, Tick(early), early) == made
+        assert self.state.now_ms == self.now
+        self.hear(made)
 
     @invariant()
     def bounded(self) -> None:

@@ -127,7 +127,8 @@ class Case(msgspec.Struct, kw_only=True):
     """An incident: the record as last published, and what drives it.
 
     `phase` is set by `Turn.move` alone. `held_until_ms` set: nothing is commanded before.
-    `proposal`: a strategy that waits for approval. `pressed`: why a layer's threshold was passed
+    `proposal`: a strategy that waits for approval; one that was given counts until
+    `approved_until_ms`. `pressed`: why a layer's threshold was passed
     (row R2). `asked`: what stands for the patterns of an incident that a person opened.
     """
 
@@ -148,6 +149,7 @@ class Case(msgspec.Struct, kw_only=True):
     held_until_ms: int | None = None
     proposal: str = ""
     approved_by: str = ""
+    approved_until_ms: int = 0
     pressed: str = ""
     notices: int = 0
 

@@ -56,6 +56,7 @@ def _done(turn: Turn, control: Control, wish: controls.Wish, case: Case) -> None
     if isinstance(wish, Approve):
         if case.proposal and wish.strategy in {"", case.proposal}:
             case.approved_by = control.by or "unnamed"
+            case.approved_until_ms = control.set_at_ms + controls.WISH_MS
             turn.feed(case, "approve", f"{case.proposal} approved by {by}{why}")
     elif isinstance(wish, Cancel):
         takes_back = wish.rollback and case.phase in {"recovering", "verifying", "undoing"}

@@ -17,6 +17,8 @@ def proceed(turn: Turn, case: Case) -> None:
     case.held_until_ms = None
     if case.wanted is not None and turn.now_ms >= case.wanted.until_ms:
         case.wanted = None
+    if case.approved_by and turn.now_ms >= case.approved_until_ms:
+        case.approved_by = ""
     if pattern is case.asked and case.wanted is None:
         turn.feed(case, "hand_over", "what was asked for is done or too late, and no error is open")
         return
