@@ -90,6 +90,8 @@ def test_libraries_are_listed(
     [
         ("SQLSTATE 23505", "database", False),
         ("SQLSTATE[53300]", "database", True),
+        ("SQLSTATE 40P01", "database", True),
+        ("SQLSTATE[08S01]", "database", True),
         ("ORA-12541: TNS", "database", True),
         ("ORA-01653: unable to extend", "resource", False),
         ("errno 1452", "database", False),

@@ -19,6 +19,8 @@ from typing import Final
 from faultstream.core.scrub import ZEROED
 
 HEAD_CHARS: Final = 512
+MAX_STATES: Final = 4
+"""SQLSTATEs with letters that are looked for in one message."""
 
 _CODED: Final = ("http", "stat", "code", "err", "sql", "ora-", "idx")
 # What stands before a number that says what went wrong, not to whom. Digits are 0 here.
@@ -27,6 +29,8 @@ _BEFORE_CODE: Final = re.compile(
     r"|code|sqlstate|sqlcode|(?:exit|exited with)(?: code| status)?)(?: is| was)?"
     r"[\"']?\s?[:=#(\[]?\s?[\"']?|ora-|idx|sqlstate\[\w{5}\] ?[:\[]? ?)$"
 )
+# An SQLSTATE may have letters: 40P01, 42S02, HY000.
+_STATE: Final = re.compile(r"(?i:sqlstate)[\s:=(\[\"']{0,4}([0A-Z]{5})(?![0-9A-Za-z])")
 _STATUS_NEXT: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ\"'")
 _NUMBER: Final = re.compile(r"[0-9]+")
 _LOOK_BACK: Final = 24
@@ -172,7 +176,7 @@ def canonical(text: str) -> str:
     """`text` with all digits made equal, except those of codes that say what went wrong."""
     raw = text.encode("utf-8", "surrogatepass")
     zeroed = raw.translate(ZEROED)
-    if zeroed == raw:
+    if zeroed == raw and "0" not in text:
         return text
     plain = zeroed.decode("utf-8", "surrogatepass")
     return _with_codes(text, plain) if _has_codes(plain) else plain
@@ -196,9 +200,13 @@ def _may_be_bare_status(plain: str, start: int, stop: int) -> bool:
 
 def _candidates(plain: str) -> Iterator[tuple[int, int, bool]]:
     """Where codes may stand in a text whose digits are 0, and whether only 4xx and 5xx are one."""
+    states = [match.span(1) for match in _STATE.finditer(plain)]
     for match in _NUMBER.finditer(plain):
         start, stop = match.span()
         if stop - start > 5:
+            continue
+        if any(begin <= start < end for begin, end in states[:MAX_STATES]):
+            yield start, stop, False
             continue
         after = plain[stop : stop + 2]
         if after[:1].isalpha() or after == ".0":
