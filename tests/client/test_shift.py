@@ -13,8 +13,8 @@ import pytest
 from faultstream import wire
 from faultstream.client import Executor, Outcome
 from faultstream.client import shift as shifts
-from faultstream.client.executor import _keys_from_environment
 from faultstream.client.journal import Journal
+from faultstream.client.seal import keys_from_environment
 from faultstream.client.sender import Parcel
 from faultstream.client.shift import Shift
 from faultstream.client.teller import Teller
@@ -373,4 +373,4 @@ def test_no_key_in_the_environment_is_no_key(monkeypatch: pytest.MonkeyPatch) ->
     """An id without a key is none."""
     monkeypatch.delenv("FAULTSTREAM_SIGNING_KEY", raising=False)
     monkeypatch.setenv("FAULTSTREAM_SIGNING_KEY_ID", "k2")
-    assert _keys_from_environment() == {}
+    assert keys_from_environment() == {}

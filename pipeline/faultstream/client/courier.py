@@ -2,6 +2,8 @@
 
 It starts with the first error, has an event loop of its own, and is a daemon, so it never keeps a
 program alive. Nothing that it meets raises into the application.
+
+More than 300 lines because every step of one turn of the thread depends on the others.
 """
 
 import asyncio
@@ -13,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from faultstream import wire
 from faultstream.client import parcel
+from faultstream.client.confession import Confession
 from faultstream.client.inbox import Inbox
 from faultstream.client.loop import Loop
 from faultstream.client.outbox import Entry, Outbox
@@ -20,7 +23,6 @@ from faultstream.client.sampler import Sampler
 from faultstream.client.sender import Parcel, Sender
 from faultstream.client.spool import Segment, Spool
 from faultstream.core.errors import DataError
-from faultstream.core.event import ErrorEvent
 from faultstream.core.records import Control
 
 if TYPE_CHECKING:
@@ -30,7 +32,6 @@ BATCH: Final = 500
 FIRST_WAIT_S: Final = 0.1
 LONGEST_WAIT_S: Final = 5.0
 SPOOL_AFTER_S: Final = 0.5
-CONFESS_EVERY_S: Final = 60.0
 READER_STOP_S: Final = 1.0
 SETTLE_S: Final = 0.5
 OWN_KEYS: Final = b"faultstream."
@@ -52,12 +53,9 @@ class Courier:
         emails: bool,
         controls: Inbox | None = None,
         sampler: Sampler | None = None,
-        confession: Callable[[dict[str, int]], ErrorEvent] | None = None,
+        confession: Confession | None = None,
     ) -> None:
-        """`controls` is read for `sampler` once there is contact with Kafka.
-
-        `confession` makes the event that tells of errors that were dropped, by reason.
-        """
+        """`controls` is read for `sampler` once there is contact with Kafka."""
         self._outbox = outbox
         self._sender = make_sender(self._refused)
         self._spool = spool
@@ -66,8 +64,6 @@ class Courier:
         self._controls = controls
         self._sampler = sampler
         self._confession = confession
-        self._confessed: dict[str, int] = {}
-        self._confess_at = 0.0
         self._reading: asyncio.Task[None] | None = None
         self._loop = Loop()
         self._event = asyncio.Event()
@@ -216,24 +212,9 @@ class Courier:
             self._outbox.put_back(left)
             return False
         self._wait_s = FIRST_WAIT_S
-        await self._confess()
+        if self._confession is not None:
+            await self._confession.tell(self._sender, hurry=self._stopping)
         return True
-
-    async def _confess(self) -> None:
-        """Tell of errors that were dropped since the last time; at most once in CONFESS_EVERY_S."""
-        dropped = dict(self._outbox.dropped)
-        if dropped == self._confessed or self._confession is None:
-            return
-        now = time.monotonic()
-        if now < self._confess_at and not self._stopping:
-            return
-        self._confess_at = now + CONFESS_EVERY_S
-        news = {why: many - self._confessed.get(why, 0) for why, many in dropped.items()}
-        entry = Entry(self._confession({why: many for why, many in news.items() if many}))
-        if parcel.encode(entry, emails=self._emails):
-            told = parcel.parcel(entry, self._topic)._replace(token=None)
-            if not await self._sender.deliver([told]):
-                self._confessed = dropped
 
     def _prepared(self, entries: list[Entry]) -> list[Entry]:
         """Those that can be sent; the others are dropped, one by one."""

@@ -151,6 +151,7 @@ class Delivery:
             return courier
 
     def _make_courier(self) -> "Courier":
+        from faultstream.client.confession import Confession  # noqa: PLC0415
         from faultstream.client.courier import Courier  # noqa: PLC0415 - half of the import time
         from faultstream.client.inbox import Inbox  # noqa: PLC0415
         from faultstream.client.parcel import fingerprint  # noqa: PLC0415
@@ -183,7 +184,9 @@ class Delivery:
             emails=self._route.emails,
             controls=controls,
             sampler=self._sampler,
-            confession=self._confession,
+            confession=Confession(
+                self.outbox, self._confession, topic=self._route.topic, emails=self._route.emails
+            ),
         )
 
     def _drop_all(self, reason: str) -> None:

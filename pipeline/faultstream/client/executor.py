@@ -3,6 +3,8 @@
 At most once per command and instance, also across restarts when it has a journal; results are
 published at least once, always with the same ids. Commands that are not signed by a known key, are
 expired, replayed or meant for others are refused (see admission).
+
+More than 300 lines because it is what users read, and most of it is its docstrings.
 """
 
 import logging
@@ -93,7 +95,7 @@ class Executor:
         """
         from faultstream.client.admission import Admission  # noqa: PLC0415 - import time
         from faultstream.client.journal import Journal  # noqa: PLC0415 - import time
-        from faultstream.client.seal import Seal  # noqa: PLC0415 - import time
+        from faultstream.client.seal import Seal, keys_from_environment  # noqa: PLC0415
 
         checks.service(service)
         checks.number("concurrency", concurrency, 1, whole=True)
@@ -103,7 +105,7 @@ class Executor:
         self.service = service
         self.environment = environment
         self.instance = instance or os.uname().nodename
-        keys = _keys_from_environment() if keys is None else keys
+        keys = keys_from_environment() if keys is None else keys
         checks.keys(keys)
         self._setting = Setting(
             service=service,
@@ -316,20 +318,3 @@ class Executor:
         lifetime.forget(self)
         self._shift = None
         self._journal.close()
-
-
-def _keys_from_environment() -> dict[str, bytes]:
-    """The key that `faultstream` itself signs with, when it is set, then those that it believes."""
-    from faultstream.core.signing import keys_in  # noqa: PLC0415 - import time
-
-    key = os.environ.get("FAULTSTREAM_SIGNING_KEY", "")
-    key_id = os.environ.get("FAULTSTREAM_SIGNING_KEY_ID", "") or "k1"
-    if not key:
-        return {}
-    try:
-        more = keys_in(os.environ.get("FAULTSTREAM_SIGNING_KEYS_ACCEPTED", ""))
-    except ValueError as exc:
-        raise ValueError(f"FAULTSTREAM_SIGNING_KEYS_ACCEPTED: {exc}") from exc
-    if key_id in more:
-        raise ValueError(f"FAULTSTREAM_SIGNING_KEYS_ACCEPTED: {key_id} is the id of SIGNING_KEY")
-    return {key_id: key.encode("utf-8", "surrogateescape"), **more}

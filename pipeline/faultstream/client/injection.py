@@ -7,8 +7,6 @@ keeps experiments apart from real errors and never pages anyone for them.
 
 An error that is not chained to the injected one (a rejection by a breaker that injected errors
 opened) carries no id.
-
-More than 300 lines: fault, place and injector only mean something together.
 """
 
 import os
@@ -17,21 +15,19 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractContextManager
 from types import TracebackType
-from typing import Any, Final, ParamSpec, Protocol, Self, TypeVar, cast
+from typing import Any, Final, ParamSpec, Protocol, Self, TypeVar
 
 from faultstream.client import forks
 from faultstream.client.about import label
 from faultstream.client.executor import Executor
-from faultstream.client.handler import Outcome
 from faultstream.client.held import Clock
+from faultstream.client.point import Point
 from faultstream.client.uuid7 import uuid7
-from faultstream.client.wrap import Decorator, wrap
-from faultstream.core.records import RecoveryCommand
+from faultstream.client.wrap import wrap
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-STRATEGY: Final = "inject"
 MAX_DURATION_S: Final = 3_600.0
 MAX_LATENCY_MS: Final = 600_000
 MAX_INJECTIONS: Final = 100
@@ -109,42 +105,6 @@ class Injection(AbstractContextManager["Injection"]):
             exc = self.error()
         label(exc, self.experiment_id)
         return exc
-
-
-class _Point(Decorator):
-    """A place where faults may strike."""
-
-    def __init__(self, injector: "Injector", target: str) -> None:
-        self._injector = injector
-        self._target = target
-
-    def call(self, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Call a function, unless a fault comes first."""
-        striking = self._injector.striking(self._target)
-        for injection in striking:
-            if injection.latency_ms:
-                self._injector.sleep(injection.latency_ms / 1000)
-            if exc := injection.made():
-                raise exc
-        result: Any = function(*args, **kwargs)
-        return cast("R", self._injector.lessened(result, striking))
-
-    async def acall(
-        self, function: Callable[P, Awaitable[R]], /, *args: P.args, **kwargs: P.kwargs
-    ) -> R:
-        """`call` for a coroutine function. A timeout that cuts the delay short is labelled too."""
-        striking = self._injector.striking(self._target)
-        for injection in striking:
-            if injection.latency_ms:
-                try:
-                    await self._injector.asleep(injection.latency_ms / 1000)
-                except BaseException as exc:
-                    label(exc, injection.experiment_id)
-                    raise
-            if made := injection.made():
-                raise made
-        result: Any = await function(*args, **kwargs)
-        return cast("R", self._injector.lessened(result, striking))
 
 
 class Injector:
@@ -226,7 +186,7 @@ class Injector:
 
     def point(self, target: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
         """A decorator: calls of the function are what injections into `target` strike."""
-        primitive = _Point(self, target)
+        primitive = Point(self, target)
         return lambda function: wrap(primitive, function)
 
     def begin(self, injection: Injection) -> None:
@@ -301,39 +261,19 @@ class Injector:
         without an experiment is not attempted; one with `rollback_of` ends its experiment.
         """
 
-        def handle(command: RecoveryCommand) -> Outcome:
-            if not command.experiment_id:
-                return Outcome("not_attempted", "the command names no experiment")
-            if command.rollback_of:
-                gone = self.end_all(command.experiment_id)
-                return Outcome("success", f"ended {gone} injections", {"ended": gone})
-            if not self.enabled:
-                return Outcome("not_attempted", "fault injection is off here")
-            try:
-                injection = self._ordered(command, executor.now_ms())
-                self.begin(injection)
-            except (KeyError, TypeError, ValueError) as exc:
-                return Outcome("not_attempted", f"parameters: {type(exc).__name__}: {exc}")
-            text = f"{injection.target} for {injection.duration_s:g} s"
-            return Outcome("success", text, {"duration_s": injection.duration_s})
+        from faultstream.client.faults import obey  # noqa: PLC0415 - it needs this module
 
-        executor.handles(STRATEGY, undoes=True)(handle)
+        obey(self, executor)
 
-    def _ordered(self, command: RecoveryCommand, now_ms: int) -> Injection:
-        given = command.parameters
-        name = given.get("error")
+    def named(self, name: str | None) -> Fault | None:
+        """The error that a command names.
+
+        Raises:
+            ValueError: there is none of that name.
+        """
         if name is not None and name not in self._errors:
             raise ValueError(f"error: expected one of {', '.join(self._errors)}, got {name!r}")
-        left_s = (command.expires_at_ms - now_ms) / 1000
-        return self.inject(
-            str(given["target"]),
-            None if name is None else self._errors[name],
-            probability=float(given.get("probability", 1.0)),
-            duration_s=min(float(given.get("duration_s", left_s)), left_s),
-            latency_ms=int(given.get("latency_ms", 0)),
-            lose_ratio=float(given.get("lose_ratio", 0.0)),
-            experiment_id=command.experiment_id,
-        )
+        return None if name is None else self._errors[name]
 
     def _random(self) -> float:
         if self._chance is None:

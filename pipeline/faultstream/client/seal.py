@@ -1,5 +1,6 @@
-"""Signatures of what executors say, with the keys that commands are signed with."""
+"""Keys that commands are signed with, and signatures of what executors say by the same keys."""
 
+import os
 from collections.abc import Iterable, Mapping
 
 from faultstream.core import signing
@@ -22,3 +23,22 @@ class Seal:
     def holds(self, value: bytes, headers: Iterable[tuple[str, bytes]]) -> bool:
         """Whether the value was signed with one of the keys."""
         return signing.signed(value, headers, self._keys)
+
+
+def keys_from_environment() -> dict[str, bytes]:
+    """The key that `faultstream` itself signs with, when it is set, then those that it believes.
+
+    Raises:
+        ValueError: keys that cannot be read, or two of one id.
+    """
+    key = os.environ.get("FAULTSTREAM_SIGNING_KEY", "")
+    key_id = os.environ.get("FAULTSTREAM_SIGNING_KEY_ID", "") or "k1"
+    if not key:
+        return {}
+    try:
+        more = signing.keys_in(os.environ.get("FAULTSTREAM_SIGNING_KEYS_ACCEPTED", ""))
+    except ValueError as exc:
+        raise ValueError(f"FAULTSTREAM_SIGNING_KEYS_ACCEPTED: {exc}") from exc
+    if key_id in more:
+        raise ValueError(f"FAULTSTREAM_SIGNING_KEYS_ACCEPTED: {key_id} is the id of SIGNING_KEY")
+    return {key_id: key.encode("utf-8", "surrogateescape"), **more}
