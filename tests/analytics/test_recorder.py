@@ -50,6 +50,7 @@ def test_every_field_of_an_event_comes_back(place: Address, recorder_at: Open) -
         "parent_event_id": "e0", "correlation_id": "k", "experiment_id": "x",
         "tags": {"region": "eu"}, "causes": [{"error_type": "C", "message": "why"}],
         "frames": [{"module": "m", "function": "g", "line": 3, "in_app": True}],
+        "bases": ["shop.Base", "OSError"],
     }  # fmt: skip
     recorder = recorder_at(place)
     plain = {"service": "orders", "error_type": "E"}

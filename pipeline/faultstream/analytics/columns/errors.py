@@ -117,6 +117,8 @@ class Errors:
         self._tag_values: list[str] = []
         self._texts: dict[str, dict[int, str]] = {"causes": {}, "frames": {}}
         self._cut: dict[int, list[str]] = {}
+        self._bases: dict[tuple[str, ...], int] = {(): 0}
+        self._bases_of: dict[int, int] = {}
 
     def add(self, topic: str, partition: int, records: Sequence[RawRecord]) -> int:
         """Takes what can be admitted."""
@@ -147,7 +149,7 @@ class Errors:
                 keys.extend(event.tags)
                 values.extend(event.tags.values())
             ends.append(len(keys))
-            if event.frames or event.causes or event.cut:
+            if event.frames or event.causes or event.bases or event.cut:
                 self._nested(len(plain), event)
             plain.append(_plain(event))
             times.append(record.timestamp)
@@ -165,6 +167,8 @@ class Errors:
             self._texts["causes"][row] = _text(event.causes)
         if event.frames:
             self._texts["frames"][row] = _text(event.frames)
+        if event.bases:
+            self._bases_of[row] = self._bases.setdefault(tuple(event.bases), len(self._bases))
         if event.cut:
             self._cut[row] = event.cut
 
@@ -230,6 +234,9 @@ class Errors:
             columns[name] = array(all_rows, STRING) if all_rows else self._constant()
         cut = [self._cut.get(row, ()) for row in range(self.rows)]
         columns["cut"] = array(cut, pa.list_(STRING))
+        bases = array(list(self._bases), pa.list_(STRING))
+        index = pa.array([self._bases_of.get(row, 0) for row in range(self.rows)], _INDEX)
+        columns["bases"] = bases.take(index)
         columns["tags"] = pa.MapArray.from_arrays(
             pa.array(self._tag_ends, pa.int32()),
             array(self._tag_keys, STRING),
