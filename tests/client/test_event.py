@@ -9,8 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from faultstream import wire
+from faultstream.client import (
+    Bulkhead,
+    CallNotPermittedError,
+    CircuitBreaker,
+    Retry,
+    parcel,
+    stack,
+    trace,
+)
 from faultstream.client import event as events
-from faultstream.client import parcel, stack, trace
 from faultstream.client.event import Details, Origin
 from faultstream.client.outbox import Entry
 from faultstream.client.uuid7 import uuid7
@@ -76,6 +84,27 @@ def test_frames_say_where_and_whose() -> None:
     assert frames[-1].file == "pathlib.py"
     assert frames[1].function.endswith("fail")
     assert not frames[0].file.startswith("/")
+
+
+def test_frames_of_the_client_itself_are_left_out() -> None:
+    """What decorates the application's code says nothing of the error, wherever it is installed."""
+
+    @Retry(max_attempts=1)
+    @Bulkhead()
+    @CircuitBreaker()
+    def work() -> None:
+        raise OSError
+
+    with pytest.raises(OSError) as caught:  # noqa: PT011 - any
+        work()
+    assert {frame.module for frame in built(caught.value).frames} == {__name__}
+    breaker = CircuitBreaker()
+    breaker.force_open()
+    with pytest.raises(CallNotPermittedError) as refused:
+        breaker.call(print)
+    assert [frame.function for frame in built(refused.value).frames] == [
+        "test_frames_of_the_client_itself_are_left_out"
+    ]
 
 
 def test_deep_recursion_keeps_both_ends() -> None:

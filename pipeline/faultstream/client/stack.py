@@ -11,7 +11,7 @@ MESSAGE_CHARS: Final = 16 * 1024
 CAUSE_CHARS: Final = 1024
 CUT_MARK: Final = "...[cut]"
 _KEEP_OUTER: Final = 50
-_OWN: Final = "faultstream.client.capture"
+_OWN: Final = "faultstream.client."
 _CACHED_FRAMES: Final = 2048
 
 Place = tuple[CodeType, int, str]
@@ -151,13 +151,13 @@ def frames_at(stack: tuple[int, ...], traceback: TracebackType | None) -> list[F
 def places_of(traceback: TracebackType | None) -> list[Place]:
     """Where the exception went through, outermost first; of deep recursion both ends.
 
-    The wrapper of our own decorator is left out.
+    What of the client stands in between, such as decorators and middleware, is left out.
     """
     places: list[Place] = []
     while traceback is not None:
         frame = traceback.tb_frame
         module = frame.f_globals.get("__name__", "")
-        if module != _OWN:
+        if not isinstance(module, str) or not module.startswith(_OWN):
             places.append((frame.f_code, traceback.tb_lineno, module))
         traceback = traceback.tb_next
     if len(places) > MAX_FRAMES:
