@@ -47,6 +47,14 @@ def test_message_counts_only_without_frames() -> None:
     assert of(message="a 1").app == of(message="a 2").app
 
 
+def test_an_address_counts_once_with_its_name_or_without() -> None:
+    """Whether a name was found for an address does not divide; another name behind it does."""
+    named = of(message="connection from 10.0.0.5 (pc-7.example.net) refused")
+    assert named.app == of(message="connection from 10.0.0.6 () refused").app
+    assert named.app == of(message="connection from 10.0.0.6 (10.0.0.6) refused").app
+    assert named.app != of(message="connection from 10.0.0.5 (admin) refused").app
+
+
 def test_callers_divide_one_throwing_place() -> None:
     """Different bugs at one throw site are apart when their callers differ."""
     assert of(frames=frames("pay", "check")).app != of(frames=frames("ship", "check")).app

@@ -47,6 +47,10 @@ _PAIR: Final = re.compile(
 )
 
 
+# An address with its name in brackets, or with none because nobody knew it.
+_NAMED: Final = re.compile(r"<ip> ?\((?:<(?:host|ip|id|who)>|unknown)?\)")
+
+
 class Part(msgspec.Struct, frozen=True, omit_defaults=True):
     """One thing that was looked at. `values` count if `counts`; `hint` says why not, or what."""
 
@@ -68,7 +72,7 @@ class Fingerprint(msgspec.Struct, frozen=True):
 
 
 def _shape(text: str) -> str:
-    return _KINDS.sub("<value>", _PAIR.sub(r"\1<value>", text))
+    return _KINDS.sub("<value>", _PAIR.sub(r"\1<value>", _NAMED.sub("<ip>", text)))
 
 
 def _digest(parts: Sequence[Part]) -> str:
