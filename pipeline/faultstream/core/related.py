@@ -6,7 +6,7 @@ rise begins none: finer conditions are left out.
 """
 
 from faultstream.core.correlate import dependencies
-from faultstream.core.correlation import joined
+from faultstream.core.correlation import joined, met
 from faultstream.core.incident import EnvironmentState, Rise
 from faultstream.core.policy import Topology
 
@@ -17,17 +17,17 @@ def related(topology: Topology, state: EnvironmentState, rise: Rise) -> bool:
     needs = dependencies(topology, rise.service)
     evidence, traces = frozenset(rise.evidence), frozenset(rise.traces)
     parents = frozenset(rise.parents)
-    depth = _depth(topology, rise)
+    depth, declared = _depth(topology, rise), topology.services
     for one in state.rises.values():
         if one is rise or one.experiment_id != rise.experiment_id:
             continue
         apart_ms = abs(one.onset_ms - rise.onset_ms)
         if (
             one.service in needs
-            or not traces.isdisjoint(one.traces)
-            or not parents.isdisjoint(one.evidence)
-            or not evidence.isdisjoint(one.parents)
-            or rise.service in dependencies(topology, one.service)
+            or (traces and one.traces and not traces.isdisjoint(one.traces))
+            or (parents and not parents.isdisjoint(one.evidence))
+            or (one.parents and not evidence.isdisjoint(one.parents))
+            or (one.service in declared and rise.service in dependencies(topology, one.service))
             or (apart_ms <= policy.layer_window_ms and _layered(depth, _depth(topology, one)))
             or (apart_ms <= policy.window_ms and _learned(topology, state, rise, one))
         ):
@@ -37,6 +37,8 @@ def related(topology: Topology, state: EnvironmentState, rise: Rise) -> bool:
 
 def _learned(topology: Topology, state: EnvironmentState, one: Rise, other: Rise) -> bool:
     first, second = one.service, other.service
+    if not met(topology, state, first, second):
+        return False
     return bool(joined(topology, state, first, second) or joined(topology, state, second, first))
 
 
