@@ -205,6 +205,27 @@ def test_a_context_decorates_functions(reporter: Reporter) -> None:
     assert seen == [("outer", "depth 0"), ("outer", "depth 1"), ("outer", "depth 2"), ("", "")]
 
 
+async def test_a_context_decorates_coroutine_functions(reporter: Reporter) -> None:
+    """It lasts until they end; calls side by side do not mix, and a generator is refused."""
+
+    @context(component="api")
+    async def work(name: str) -> None:
+        with context(operation=name):
+            await asyncio.sleep(0)
+            reporter.report("Inside", name)
+
+    await asyncio.gather(work("a"), work("b"))
+    reporter.report("Outside")
+    seen = [(event.operation, event.component) for event in waiting(reporter)]
+    assert sorted(seen) == [("", ""), ("a", "api"), ("b", "api")]
+
+    def items() -> Iterator[int]:
+        yield 1
+
+    with pytest.raises(TypeError, match="cannot decorate the generator"):
+        context(operation="x")(items)
+
+
 async def test_tasks_have_contexts_of_their_own(reporter: Reporter) -> None:
     """Requests that run side by side do not mix."""
 

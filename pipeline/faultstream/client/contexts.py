@@ -1,13 +1,18 @@
 """What is known of the present request, for every error that is reported within it."""
 
 import contextlib
+import functools
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from types import TracebackType
-from typing import Any, Final, Unpack
+from typing import Any, Final, ParamSpec, TypeVar, Unpack, cast
 
 from faultstream.client.event import Details
+from faultstream.client.wrap import awaited
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 Source = Callable[[], Details]
 """Asked when an error is reported, because a route is known later than the request."""
@@ -15,7 +20,7 @@ Source = Callable[[], Details]
 _sources: Final[ContextVar[tuple[Source, ...]]] = ContextVar("faultstream_context", default=())
 
 
-class within(contextlib.ContextDecorator):  # noqa: N801 - it reads as what it does
+class within:  # noqa: N801 - it reads as what it does
     """`context` with details that are asked for when they are needed."""
 
     __slots__ = ("_before", "_source")
@@ -24,9 +29,24 @@ class within(contextlib.ContextDecorator):  # noqa: N801 - it reads as what it d
         self._source = source
         self._before: tuple[Source, ...] = ()
 
-    def _recreate_cm(self) -> "within":
-        """For each call of a decorated function one of its own."""
-        return within(self._source)
+    def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
+        """Decorate a function or coroutine function; a generator is refused with TypeError."""
+        wrapped: Callable[..., Any]
+        source = self._source  # each call has an object of its own
+        if awaited(self, function):
+            afunction = cast("Callable[P, Awaitable[Any]]", function)
+
+            async def wrapped(*args: P.args, **kwargs: P.kwargs) -> Any:
+                with within(source):
+                    return await afunction(*args, **kwargs)
+
+        else:
+
+            def wrapped(*args: P.args, **kwargs: P.kwargs) -> Any:
+                with within(source):
+                    return function(*args, **kwargs)
+
+        return cast("Callable[P, R]", functools.wraps(function)(wrapped))
 
     def __enter__(self) -> None:
         self._before = _sources.get()
@@ -45,8 +65,8 @@ class within(contextlib.ContextDecorator):  # noqa: N801 - it reads as what it d
 def context(**details: Unpack[Details]) -> within:
     """Details of every error that is reported inside, in tasks begun inside too.
 
-    A context manager, and a decorator of functions. Inner ones win over outer ones, and those given
-    to `report` over both.
+    A context manager, and a decorator of functions and coroutine functions. Inner ones win over
+    outer ones, and those given to `report` over both.
     """
     return within(lambda: details)
 
