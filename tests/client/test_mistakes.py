@@ -150,6 +150,23 @@ def test_wrong_arguments_are_told(
         make()
 
 
+def test_a_group_of_exceptions_is_what_is_in_it() -> None:
+    """Recorded or tried again if one member is, ignored if all are; as task groups raise them."""
+    breaker = CircuitBreaker(record=OSError, ignore=LookupError)
+
+    def fail(*errors: Exception) -> None:
+        raise ExceptionGroup("some", [ExceptionGroup("inner", errors)])
+
+    for errors, seen in (
+        ((KeyError(), OSError()), (1, 1)),
+        ((KeyError(), IndexError()), (1, 1)),
+        ((ValueError(), TypeError()), (2, 1)),
+    ):
+        with pytest.raises(ExceptionGroup):
+            breaker.call(fail, *errors)
+        assert breaker.metrics()[1:3] == seen
+
+
 @pytest.mark.parametrize("given", [OSError, [OSError], {OSError}, (OSError,)])
 def test_one_class_of_exceptions_or_several(given: Any) -> None:
     """A single class would else be called with the exception, and be true for all of them."""

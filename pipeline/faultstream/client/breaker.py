@@ -62,7 +62,8 @@ class CircuitBreaker(OrderedCircuit, Decorator):
         the window, `failure_ratio` failed or `slow_ratio` took longer than `slow_ms`. It lets
         `half_open_calls` through after `open_ms` x `open_backoff` for each time in a row, at most
         `max_open_ms`. `ignore` goes before `record`: ignored exceptions count as nothing, others
-        that are not recorded as success. `max_half_open_ms` 0 waits for ever.
+        that are not recorded as success. A group of exceptions is recorded if one of its members
+        is, ignored if all are. `max_half_open_ms` 0 waits for ever.
 
         Raises:
             TypeError: something of another kind.
@@ -141,7 +142,7 @@ class CircuitBreaker(OrderedCircuit, Decorator):
 
     def fail(self, permit: int, duration_s: float, exc: BaseException) -> None:
         """The call raised: recorded as failed, recorded as success, or ignored."""
-        if not isinstance(exc, Exception) or matches(exc, self._ignore):
+        if not isinstance(exc, Exception) or matches(exc, self._ignore, whole=True):
             self.release(permit)
         elif matches(exc, self._record):
             slow = SLOW if duration_s > self._limits.slow_s else 0

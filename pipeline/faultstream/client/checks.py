@@ -109,6 +109,11 @@ def exceptions(label: str, value: Any) -> Matcher:
     return matcher
 
 
-def matches(exc: BaseException, matcher: Matcher) -> bool:
-    """Whether the exception is meant."""
-    return isinstance(exc, matcher) if isinstance(matcher, tuple) else bool(matcher(exc))
+def matches(exc: BaseException, matcher: Matcher, *, whole: bool = False) -> bool:
+    """Whether the exception is meant; a group is if one of its members is, with `whole` all."""
+    if not isinstance(matcher, tuple):
+        return bool(matcher(exc))
+    if isinstance(exc, matcher) or not isinstance(exc, BaseExceptionGroup):
+        return isinstance(exc, matcher)
+    meant, others = exc.split(matcher)
+    return meant is not None and not (whole and others is not None)

@@ -45,6 +45,8 @@ class Retry(Decorator):
     ) -> None:
         """Defaults: 3 attempts, waiting 500 ms x 1.5 each time, give or take half.
 
+        A group of exceptions is tried again if one of its members is, ignored if all are.
+
         Raises:
             TypeError: something of another kind.
             ValueError: fewer than 1 attempt.
@@ -97,7 +99,7 @@ class Retry(Decorator):
     def _wait_s(self, attempt: int, exc: Exception) -> float | None:
         """Seconds until the next attempt, None when there is none."""
         plan = self.plan.get()
-        if attempt >= plan.max_attempts or matches(exc, self._ignore):
+        if attempt >= plan.max_attempts or matches(exc, self._ignore, whole=True):
             return None
         if not matches(exc, self._retry_on):
             return None
