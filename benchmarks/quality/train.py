@@ -3,8 +3,8 @@
     python benchmarks/quality/train.py [--check]
 
 The corpus is what the rule files say (every type name with its verdict, every text of the message
-rules, every word that settles a category by itself) and the messages of corpus.toml, alone and
-under types that leave it to the message. Tokens of a type are made by knowledge from which its
+rules, every word that settles a category by itself) and corpus.toml: names as applications give
+them, and messages, alone and under types that leave it to the message. Tokens of a type are made by knowledge from which its
 part of the libraries was taken out, as it will be for names that nobody listed. Beside the weights
 stands how often each reading of names agrees with the tables. The loss is convex and nothing is
 drawn, so equal files give equal weights. Prints the share that is right, and the log loss, over
@@ -85,6 +85,9 @@ def corpus(known: Knowledge) -> list[Example]:
     ]
     for number, (text, spec) in enumerate(said(known)):
         found += [Example("", name, text, spec) for name in ("", VAGUE[number % len(VAGUE)])]
+    for entry in tomllib.loads(MESSAGES.read_text())["named"]:
+        spec = parse_spec(entry["verdict"], MESSAGES.name)
+        found += [Example("", name, "", spec) for name in entry["names"].split()]
     for plain, reading in known.reader.plainly({name: name for name in known.readings}):
         name = plain.title().replace(" ", "")
         found.append(Example("", name, "", known.readings[reading]))
