@@ -249,15 +249,51 @@ async def test_a_lifespan_that_fails_is_reported(
     assert len(flushed) == (2 if moment == "shutdown" else 0)
 
 
-async def test_an_application_without_a_lifespan_may_say_so(reporter: Reporter) -> None:
-    """By raising, which is no error then."""
+async def test_an_application_without_a_lifespan_gets_one(
+    reporter: Reporter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Django raises for it, which is no error; so what waits is sent at its end as well."""
+    steps: list[str] = []
+    monkeypatch.setattr(reporter, "flush", lambda timeout_s: steps.append(f"flush {timeout_s}"))
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         raise ValueError(f"not {scope['type']}")
 
-    with pytest.raises(ValueError, match="not lifespan"):
-        await live(AsgiMiddleware(app, reporter), None)
+    async def send(message: Any) -> None:
+        steps.append(message["type"])
+
+    await live(AsgiMiddleware(app, reporter), send)
+    assert steps == ["lifespan.startup.complete", "flush 2.0", "lifespan.shutdown.complete"]
     assert not waiting(reporter)
+
+
+async def test_a_lifespan_that_says_nothing_of_its_failure_goes_on_to_the_server(
+    reporter: Reporter,
+) -> None:
+    """It began, so it has one; the server knows what to make of it."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        raise ValueError("broken")
+
+    with pytest.raises(ValueError, match="broken"):
+        await live(AsgiMiddleware(app, reporter), None)
+
+
+async def test_a_user_that_cannot_be_told_costs_only_the_user(reporter: Reporter) -> None:
+    """Nobody is logged in, say: the event still has its request."""
+
+    def user(scope: Any) -> str:
+        name: str = scope["user"].id
+        return name
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        raise failed()
+
+    await ask(AsgiMiddleware(app, reporter, user=user), "GET", "/orders/4711")
+    [event] = waiting(reporter)
+    assert (event.request_id, event.operation) == ("r-1", "GET /orders/*")
+    assert (event.trace_id, event.user_id) == (TRACE, "")
 
 
 # Flask

@@ -29,7 +29,8 @@ class AsgiMiddleware:
 
     At the end of the application's lifespan what waits is sent, for at most the reporter's
     `exit_flush_s`: servers such as uvicorn end their process by the signal that they got, which
-    leaves nothing else a chance to. A lifespan that fails is reported too.
+    leaves nothing else a chance to. An application without a lifespan, such as Django's, gets one
+    for that. A lifespan that fails is reported too.
     """
 
     def __init__(
@@ -89,11 +90,17 @@ class AsgiMiddleware:
                 raise
 
     async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """The application's start and end."""
-        failed = ""
+        """The application's start and end, or ours for one that has none."""
+        failed, said = "", False
+
+        async def receiving() -> Message:
+            nonlocal said
+            said = True
+            return await receive()
 
         async def sending(message: Message) -> None:
-            nonlocal failed
+            nonlocal failed, said
+            said = True
             _, moment, outcome = message["type"].split(".")
             if outcome == "failed":
                 failed = moment
@@ -102,13 +109,25 @@ class AsgiMiddleware:
             await send(message)
 
         try:
-            await self._app(scope, receive, sending)
+            await self._app(scope, receiving, sending)
         except Exception as exc:
-            if failed:  # without that it only says that it has no lifespan
+            if not said:  # it only says that it has no lifespan
+                await self._stand_in(receive, send)
+                return
+            if failed:
                 self._reporter.report(exc, operation=failed, handled=False)
                 if failed == "shutdown":
                     await _flush(self._reporter)
             raise
+
+    async def _stand_in(self, receive: Receive, send: Send) -> None:
+        """A lifespan for an application without one, such as Django's, for the sake of its end."""
+        moment = ""
+        while moment != "shutdown":
+            moment = (await receive())["type"].rpartition(".")[2]
+            if moment == "shutdown":
+                await _flush(self._reporter)
+            await send({"type": f"lifespan.{moment}.complete"})
 
 
 async def _flush(reporter: "Reporter") -> None:

@@ -1,10 +1,12 @@
 """One request, as all three kinds of middleware see it."""
 
+import contextlib
 import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
 from faultstream.client.capture import Capture
+from faultstream.client.detail import text_of
 from faultstream.client.event import Details
 from faultstream.client.uuid7 import uuid7
 
@@ -40,14 +42,14 @@ class Request:
 
     def details(self) -> Details:
         """What every event of this request says."""
-        found: Details = {
-            "request_id": self.id,
-            "operation": f"{self._method} {self._route()}",
-        }
+        found: Details = {"request_id": self.id, "operation": self._method}
         if self.traceparent:
             found["traceparent"] = self.traceparent
+        with contextlib.suppress(Exception):  # someone else's request, perhaps half made
+            found["operation"] = f"{self._method} {self._route()}"
         if self._user is not None:
-            found["user_id"] = self._user() or ""
+            with contextlib.suppress(Exception):  # nobody is logged in, say
+                found["user_id"] = text_of(self._user() or "")
         return found
 
     def capture(self) -> Capture:
