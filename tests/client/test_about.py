@@ -15,6 +15,15 @@ from tests.client.waiting import reporter_without_kafka, waiting
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
+class UnfinishedError(FaultError):
+    """Does not call the constructor of its base."""
+
+    severity = "high"
+
+    def __init__(self, code: int) -> None:
+        self.code = code
+
+
 @pytest.fixture
 def reporter() -> Iterator[Reporter]:
     """A reporter whose events wait."""
@@ -203,6 +212,18 @@ def test_a_context_decorates_functions(reporter: Reporter) -> None:
     reporter.report("Outside")
     seen = [(event.operation, event.component) for event in waiting(reporter)]
     assert seen == [("outer", "depth 0"), ("outer", "depth 1"), ("outer", "depth 2"), ("", "")]
+
+
+def test_a_fault_error_is_whole_without_its_constructor(reporter: Reporter) -> None:
+    """A subclass that does not call it is reported like any other, and can be pickled."""
+
+    error = UnfinishedError(4711)
+    assert (error.retry_count, error.context, error.should_retry) == (0, {}, True)
+    assert reporter.report(error) == error.error_id
+    [event] = waiting(reporter)
+    assert (event.message, event.severity) == ("4711", "high")
+    again = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own
+    assert (again.code, again.error_id) == (4711, error.error_id)
 
 
 async def test_a_context_decorates_coroutine_functions(reporter: Reporter) -> None:

@@ -93,6 +93,17 @@ def failed() -> PaymentError:
     )
 
 
+def test_an_answer_survives_what_is_wrong_with_the_error() -> None:
+    """A status that is no number, a public text that is none: the error has an answer."""
+
+    class WrongError(FaultError):
+        http_status: Any = "404"
+        public: Any = 7
+
+    told = answer(WrongError("x"), "id")
+    assert (told.status, json.loads(told.body)["error"]["message"]) == (500, "7")
+
+
 # Starlette
 
 

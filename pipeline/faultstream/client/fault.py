@@ -5,7 +5,7 @@ differs from case to case is given when it is raised.
 """
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, Self
 
 import msgspec
 
@@ -41,6 +41,19 @@ class FaultError(Exception):
     public: str = ""
     """What strangers may read instead of the message; empty for the status's own phrase."""
     factor: ClassVar[float] = 2.0
+    retry_count: int
+    context: dict[str, object]
+    error_id: str
+    recovery: Recovery
+
+    def __new__(cls, *args: object, **_: object) -> Self:
+        """Whole also where a subclass does not call our constructor."""
+        made = super().__new__(cls, *args)
+        made.retry_count = 0
+        made.context = {}
+        made.error_id = uuid7()
+        made.recovery = Recovery()
+        return made
 
     def __init__(
         self,
@@ -70,9 +83,9 @@ class FaultError(Exception):
             if value is not None:
                 setattr(self, name, value)
         self.retry_count = retry_count
-        self.context: dict[str, object] = dict(context or {})
-        self.error_id = error_id or uuid7()
-        self.recovery = recovery or Recovery()
+        self.context = dict(context or {})
+        self.error_id = error_id or self.error_id
+        self.recovery = recovery or self.recovery
 
     @property
     def should_retry(self) -> bool:

@@ -13,6 +13,7 @@ import msgspec
 from faultstream.client.about import about
 from faultstream.client.breaker import CallNotPermittedError
 from faultstream.client.bulkhead import BulkheadFullError
+from faultstream.client.detail import text_of
 from faultstream.client.fault import FaultError, Recovery
 from faultstream.client.throttle import RequestNotPermittedError
 from faultstream.client.timeout import CallTimeoutError
@@ -66,7 +67,7 @@ def answer(exc: BaseException, event_id: str, *, request_id: str = "") -> Answer
     body = Body(
         ErrorPart(
             type=type(exc).__name__,
-            message=public or _phrase(status),
+            message=text_of(public) or _phrase(status),
             id=event_id,
             severity=details.get("severity") or _severity(status),
         ),
@@ -81,9 +82,9 @@ def answer(exc: BaseException, event_id: str, *, request_id: str = "") -> Answer
     return Answer(status, [*headers, ("content-length", str(len(encoded)))], encoded)
 
 
-def _status(exc: BaseException, given: int | None, category: str, severity: str) -> int:
-    if given is not None and 400 <= given <= 599:
-        return given
+def _status(exc: BaseException, given: object, category: str, severity: str) -> int:
+    if isinstance(given, int) and 400 <= given <= 599:
+        return int(given)
     for kind, status in _STATUS:
         if isinstance(exc, kind):
             return status
