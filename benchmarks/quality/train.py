@@ -4,11 +4,12 @@
 
 The corpus is what the rule files say (every type name with its verdict, every text of the message
 rules, every word that settles a category by itself) and corpus.toml: names as applications give
-them, and messages, alone and under types that leave it to the message. Tokens of a type are made by knowledge from which its
-part of the libraries was taken out, as it will be for names that nobody listed. Beside the weights
-stands how often each reading of names agrees with the tables. The loss is convex and nothing is
-drawn, so equal files give equal weights. Prints the share that is right, and the log loss, over
-libraries that were left out; `--check` only says whether the data file is up to date. Needs numpy.
+them, and messages, alone and under types that leave it to the message. Tokens of a type are made by
+knowledge from which its part of the libraries was taken out, as it will be for names that nobody
+listed. Beside the weights stands how often each reading of names agrees with the tables. The loss
+is convex and nothing is drawn, so equal files give equal weights. Prints the share that is right,
+and the log loss, over libraries that were left out; `--check` only says whether the data file is up
+to date. Needs numpy.
 """
 
 import argparse
@@ -46,8 +47,10 @@ VAGUE = (
     "acme.sdk.ApiError", "StandardError", "System.Exception", "acme.storage.StorageException",
     "acme.RequestError", "java.io.IOException", "acme.ServerError", "OSError", "acme.HttpException",
     "acme.SdkClientException", "acme.ResponseError", "acme.OperationException", "ValueError",
-    "redis.RedisError", "kafka.KafkaException", "aws.AwsException", "elastic.ElasticError", "acme.GrpcError",
-    "acme.mail.MailException", "acme.UpstreamException", "slack.SlackApiError", "docker.DockerException",
+    "redis.RedisError", "kafka.KafkaException", "aws.AwsException", "elastic.ElasticError",
+    "acme.GrpcError",
+    "acme.mail.MailException", "acme.UpstreamException", "slack.SlackApiError",
+    "docker.DockerException",
     "acme.RemoteException", "minio.ErrorResponse", "acme.NotifierError", "acme.queue.QueueError",
     "acme.InternalException", "acme.ProcessError", "TaskFailedException", "acme.ConnectorError",
     "acme.rpc.RpcException", "IllegalStateException", "acme.StatusError",

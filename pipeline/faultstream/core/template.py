@@ -14,6 +14,7 @@ cost is linear and small whatever is sent.
 # ruff: noqa: ISC004  (long expressions are cut into lines; the commas are all there)
 import re
 from collections.abc import Hashable, Iterator
+from itertools import islice
 from typing import Final
 
 from faultstream.core.scrub import ZEROED
@@ -200,12 +201,12 @@ def _may_be_bare_status(plain: str, start: int, stop: int) -> bool:
 
 def _candidates(plain: str) -> Iterator[tuple[int, int, bool]]:
     """Where codes may stand in a text whose digits are 0, and whether only 4xx and 5xx are one."""
-    states = [match.span(1) for match in _STATE.finditer(plain)]
+    states = [match.span(1) for match in islice(_STATE.finditer(plain), MAX_STATES)]
     for match in _NUMBER.finditer(plain):
         start, stop = match.span()
         if stop - start > 5:
             continue
-        if any(begin <= start < end for begin, end in states[:MAX_STATES]):
+        if states and any(begin <= start < end for begin, end in states):
             yield start, stop, False
             continue
         after = plain[stop : stop + 2]
