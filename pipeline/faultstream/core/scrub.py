@@ -64,6 +64,7 @@ _LOWER_I: Final = str.maketrans({"\u0130": "i", "\u0131": "i", "\u017f": "s"})
 # told apart afterwards.
 _CARD: Final = re.compile(r"(?<![0-9A-Za-z.])[0-9][0-9 -]{11,}[0-9](?![A-Za-z])")
 _APART: Final = re.compile(r"([ -]{2,})")
+_GAPS: Final = ("  ", "--", " -", "- ")
 _EMAIL: Final = re.compile(
     r"(?<![\w.+-])[\w.+-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z]{2,24}(?![\w-])"
 )
@@ -101,7 +102,7 @@ def _plain_digits(text: str) -> str:
 
 def _cards(match: re.Match[str]) -> str:
     text = match[0]
-    if _APART.search(text) is None:
+    if not any(gap in text for gap in _GAPS):
         return _card(text)
     return "".join([_card(part) for part in _APART.split(text)])
 
@@ -141,23 +142,25 @@ def _cards_in_list(text: str) -> str:
         if at < end:
             continue
         four = numbers[at]
-        if four == four[0] * 4 and four == numbers[at + 1] == numbers[at + 2] == numbers[at + 3]:
+        if four == numbers[at + 1] == numbers[at + 2] == numbers[at + 3] and four == four[0] * 4:
             end = at + 1
             while end + 3 < last and numbers[end + 3] == four:
                 end += 1
             continue
         ends = ends or list(accumulate(map(len, numbers)))
         start = ends[at] - 4 + at
-        parts += (text[place:start], CARD)
+        parts.append(text[place:start])
         end, place = at + 4, start + 19
-    return "".join((*parts, text[place:]))
+    return CARD.join((*parts, text[place:]))
 
 
 def _suspicious(text: str, zeroed: bytes) -> bool:
     if "://" in text and "@" in text:
         return True
+    if any(run in zeroed for run in _DIGITS):
+        return True
     low = text.lower()
-    return any(word in low for word in _WORDS) or any(run in zeroed for run in _DIGITS)
+    return any(word in low for word in _WORDS)
 
 
 def scrub_text(text: str, *, emails: bool = False) -> str:
