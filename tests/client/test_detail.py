@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from faultstream import wire
-from faultstream.client import Reporter, detail
+from faultstream.client import FaultError, Reporter, detail
 from faultstream.core.event import ErrorEvent
 from faultstream.formats.native import admit
 from tests.client.waiting import reporter_without_kafka, waiting
@@ -109,6 +109,24 @@ def test_classes_and_messages_that_are_no_text_are_errors_too(reporter: Reporter
         "<no text: __str__ raised RuntimeError>"
     )
     assert reported(reporter, "Oops", user_id=Unreadable()).user_id.startswith("<no text")
+
+
+class OddError(FaultError):
+    """Cannot say what it is."""
+
+    @property
+    def category(self) -> str:  # type: ignore[override]
+        """Nothing."""
+        raise LookupError("no")
+
+
+def test_an_error_whose_attributes_raise_is_reported(
+    reporter: Reporter, caplog: pytest.LogCaptureFixture
+) -> None:
+    """With what else is known of it."""
+    event = reported(reporter, OddError("odd"), operation="charge")
+    assert (event.message, event.operation) == ("odd", "charge")
+    assert caplog.records[0].message == "reporting an error: OddError cannot be read: no"
 
 
 def test_an_error_that_is_lost_all_the_same_says_why(

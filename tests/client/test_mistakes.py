@@ -19,6 +19,7 @@ from faultstream.client import (
     Retry,
     Timeout,
     backoff,
+    steer,
 )
 from tests.client.topics import KEYS
 
@@ -136,6 +137,7 @@ def executor(**changes: Any) -> Executor:
         (lambda: executor(keys={"k1": "0" * 16}), TypeError, "keys: expected bytes by key id"),
         (lambda: executor(keys=b"0" * 16), TypeError, "keys: expected bytes by key id, got bytes"),
         (lambda: executor(concurrency=0), ValueError, "concurrency: expected a whole number of at"),
+        (lambda: steer(executor(), breaker=Retry()), TypeError, "steer, circuit_break: expected"),  # type: ignore[arg-type]
         (lambda: executor().handles(Any_), TypeError, "handles: expected the name of a strategy"),
         (lambda: executor().handles("x", delivery=3), ValueError, "delivery: expected broadcast"),  # type: ignore[arg-type]
         (lambda: executor().handles("x")(work), TypeError, "the handler of x: is called with the"),  # type: ignore[type-var]

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple, TypeVar, Unpack
 
+from faultstream.client.detail import text_of, warn
 from faultstream.client.event import Details
 from faultstream.client.fault import FaultError
 from faultstream.core.event import MAX_CAUSES
@@ -55,17 +56,10 @@ def about(exc: BaseException) -> Details:
     kind = type(exc)
     found: dict[str, Any] = {}
     if isinstance(exc, FaultError):
-        found.update(
-            severity=exc.severity,
-            category=exc.category,
-            recoverable=exc.recoverable,
-            retry_count=exc.retry_count,
-            max_retries=exc.max_retries,
-        )
-        if exc.http_status is not None:
-            found["http_status"] = exc.http_status
-        if exc.context:
-            found["tags"] = exc.context
+        try:
+            found.update(_told(exc))
+        except Exception as broken:  # noqa: BLE001 - attributes of someone else's may raise
+            warn("about", f"{kind.__name__} cannot be read: {text_of(broken)}")
     if _described:
         for description in _descriptions(kind):
             found.update(description.details)
@@ -76,6 +70,22 @@ def about(exc: BaseException) -> Details:
     details: Any = found
     typed: Details = details
     return typed
+
+
+def _told(exc: FaultError) -> dict[str, object]:
+    """What a FaultError says."""
+    found: dict[str, object] = {
+        "severity": exc.severity,
+        "category": exc.category,
+        "recoverable": exc.recoverable,
+        "retry_count": exc.retry_count,
+        "max_retries": exc.max_retries,
+    }
+    if exc.http_status is not None:
+        found["http_status"] = exc.http_status
+    if exc.context:
+        found["tags"] = exc.context
+    return found
 
 
 def _descriptions(kind: type[BaseException]) -> tuple[_Description, ...]:

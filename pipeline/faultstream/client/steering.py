@@ -59,17 +59,25 @@ def steer(
 
     circuit_break, pool_increase, timeout_increase, fallback, retry, request_throttle, cache_clear;
     their parameters are those of topology.yaml. Besides, client_state tells what is in force.
+
+    Raises:
+        TypeError: a primitive of another kind.
+        ValueError: such a strategy has a handler, or the executor runs already.
     """
-    for strategy, given, change in (
-        ("circuit_break", breaker, _break),
-        ("pool_increase", pool, _widen),
-        ("timeout_increase", timeout, _prolong),
-        ("fallback", fallback, _fall_back),
-        ("retry", retry, _retry),
-        ("request_throttle", throttle, _throttle),
+    for strategy, given, change, kinds in (
+        ("circuit_break", breaker, _break, (CircuitBreaker,)),
+        ("pool_increase", pool, _widen, (ResourcePool,)),
+        ("timeout_increase", timeout, _prolong, (Timeout,)),
+        ("fallback", fallback, _fall_back, (Fallback, Degradation)),
+        ("retry", retry, _retry, (Retry,)),
+        ("request_throttle", throttle, _throttle, (RateLimiter,)),
     ):
         if given is not None:
             primitives = list(given) if isinstance(given, Sequence) else [given]
+            for one in primitives:
+                if not isinstance(one, kinds):
+                    names = " or ".join(kind.__name__ for kind in kinds)
+                    raise TypeError(f"steer, {strategy}: expected a {names}, got {one!r}")
             after = _fleet(executor) if strategy == "circuit_break" else None
             executor.handles(strategy, undoes=True)(_handler(executor, primitives, change, after))
     if cache is not None:
