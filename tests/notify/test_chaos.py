@@ -168,6 +168,8 @@ async def test_everybody_is_told_in_spite_of_30_percent_failures(
         now_ms += SECOND
         hear(stage.tick(now_ms).outputs)
         assert await stage.settle(_ours)
+        while stage.eager():
+            assert await stage.settle(_ours)
         stage.snapshot()
         stage.saved()
         hear(list(stage.settled()))

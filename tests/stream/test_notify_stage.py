@@ -9,7 +9,7 @@ from faultstream.core.notify.decision import MOST_IDS, NotificationDecision, rec
 from faultstream.core.notify.state import Decision
 from faultstream.core.policy import Topology
 from faultstream.core.records import Notification
-from faultstream.stream.notify import NotifyStage
+from faultstream.stream.notify import AT_ONCE, NotifyStage
 from faultstream.stream.stage import Output, Source
 from tests.core.notifying import T0, acknowledge, incident, note, rules, silence
 from tests.stream.records import Raw
@@ -41,8 +41,11 @@ class Worker:
     async def tick(self, length_ms: int = 30_000) -> None:
         self.now_ms += length_ms
         self.hear(self.stage.tick(self.now_ms).outputs)
-        assert await self.stage.settle(_ours)
-        self.checkpoint()
+        while True:
+            assert await self.stage.settle(_ours)
+            self.checkpoint()
+            if not self.stage.eager():
+                return
 
     def checkpoint(self) -> None:
         """The state is durable, and what it said is published."""
@@ -194,6 +197,22 @@ async def test_a_write_that_failed_tells_nothing_until_it_is_done() -> None:
     assert [one.notification_ids for one in worker.decided] == [["n1"]]
     worker.checkpoint()
     assert [one.notification_ids for one in worker.decided] == [["n1"], ["n2"]]
+
+
+async def test_a_crash_repeats_no_more_than_goes_out_at_once() -> None:
+    """Between two checkpoints the oldest AT_ONCE are delivered; the others follow after it."""
+    route = {"receiver": "default", "group_by": ["..."], "group_wait_ms": 0}
+    worker = Worker(rules(route=route, rate_limits={}))
+    many = [raw(number, note(number)) for number in range(AT_ONCE + 3)]
+    worker.stage.take(NOTES, many, T0)
+    worker.stage.tick(T0)
+    assert await worker.stage.settle(_ours)
+    assert len(worker.told) == AT_ONCE
+    assert worker.stage.eager()
+    worker.checkpoint()
+    assert await worker.stage.settle(_ours)
+    assert len(worker.told) == AT_ONCE + 3
+    assert not worker.stage.eager()
 
 
 def test_very_many_decisions_do_not_fill_the_state(monkeypatch: pytest.MonkeyPatch) -> None:

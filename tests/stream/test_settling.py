@@ -34,6 +34,9 @@ class Told:
     def saved(self) -> None:
         self.done.append("saved")
 
+    def eager(self) -> bool:
+        return False
+
     async def ack(self, event: object) -> None:
         self.done.append("ack")
 

@@ -57,15 +57,18 @@ class Checkpoint:
         self._changes.clear()
 
     async def run(self) -> bool:
-        """Make one; whether everything so far is durable now. False puts it off."""
+        """Make one, and others as long as the stage wants them; whether everything so far is
+        durable now. False puts it off."""
         async with self._one:
-            start = clock.monotonic_ms()
-            outcome = await self._try()
-            metrics.CHECKPOINTS.labels(self._stage.name, outcome).inc()
-            if outcome == "done":
-                took = (clock.monotonic_ms() - start) / 1000
-                metrics.CHECKPOINT_SECONDS.labels(self._stage.name).observe(took)
-            return outcome in {"done", "nothing"}
+            while True:
+                start = clock.monotonic_ms()
+                outcome = await self._try()
+                metrics.CHECKPOINTS.labels(self._stage.name, outcome).inc()
+                if outcome == "done":
+                    took = (clock.monotonic_ms() - start) / 1000
+                    metrics.CHECKPOINT_SECONDS.labels(self._stage.name).observe(took)
+                if outcome != "done" or not self._stage.eager():
+                    return outcome in {"done", "nothing"}
 
     async def _try(self) -> str:
         generation = self._generation()

@@ -23,7 +23,7 @@ from faultstream.stream.stage import Effects, Output, Rows, Source
 from faultstream.transport.reading import RawRecord
 
 AT_ONCE: Final = 16
-"""Messages that are delivered at the same time."""
+"""Messages that are delivered at the same time, and between two checkpoints."""
 SHOWN: Final = 10
 """Notification ids in a line of the log."""
 _HEEDED: Final = frozenset({"silence", "acknowledge", "resolve"})
@@ -154,22 +154,24 @@ class NotifyStage:
         return self._hot
 
     async def settle(self, ours: Callable[[], Awaitable[bool]]) -> bool:
-        """Deliver what is due; a channel that gives up lets the next one try."""
-        for cell in list(self._cells):
-            while due := self._notify.due(cell.state, self._now()):
-                if not await ours():
-                    return False
-                due = due[:AT_ONCE]
-                reasons = await asyncio.gather(*(self._attempt(send) for send in due))
-                for send, reason in zip(due, reasons, strict=True):
-                    done = Delivered(
-                        message_id=send.message.notification_id,
-                        channel=send.channel,
-                        reason=reason,
-                    )
-                    cell.dirty = True
-                    self._note(cell, self._notify.step(cell.state, done, self._now()))
-        self._hot = False
+        """Deliver the oldest AT_ONCE of what is due, so that a crash repeats no more than these;
+        the rest follows this checkpoint, also where a channel gave up and the next has its turn."""
+        now_ms = self._now()
+        due = [
+            (cell, send) for cell in self._cells for send in self._notify.due(cell.state, now_ms)
+        ]
+        if due and not await ours():
+            return False
+        due = sorted(due, key=lambda one: one[1].message.created_at_ms)[:AT_ONCE]
+        reasons = await asyncio.gather(*(self._attempt(send) for _, send in due))
+        now_ms = self._now()
+        for (cell, send), reason in zip(due, reasons, strict=True):
+            done = Delivered(
+                message_id=send.message.notification_id, channel=send.channel, reason=reason
+            )
+            cell.dirty = True
+            self._note(cell, self._notify.step(cell.state, done, now_ms))
+        self._hot = any(self._notify.due(cell.state, now_ms) for cell in self._cells)
         return True
 
     def settled(self) -> list[Output]:
