@@ -6,7 +6,6 @@ All of it is made anew in a forked child, and the thread with the first event.
 import logging
 import threading
 from collections.abc import Callable, Hashable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
@@ -16,6 +15,8 @@ from faultstream.client.outbox import Entry, Outbox
 from faultstream.core.event import ErrorEvent
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from faultstream.client.courier import Courier
     from faultstream.client.sampler import Sampler
     from faultstream.client.sender import Sender
@@ -57,7 +58,7 @@ class Route(NamedTuple):
     environment: str
     limits: tuple[int, int, int]
     """Records, bytes, milliseconds of folding."""
-    spool: Path | None
+    spool: "Path | str | None"
     max_spool_bytes: int
     emails: bool
     kafka: Mapping[str, Any]
@@ -205,9 +206,12 @@ class Delivery:
         if self._spool is not None:
             self._spool.seal()
         if self._route.spool is not None:
+            from pathlib import Path  # noqa: PLC0415 - import time
+
             from faultstream.client.spool import Spool  # noqa: PLC0415 - import time
 
-            self._spool = Spool(self._route.spool, self._route.service, self._route.max_spool_bytes)
+            folder = Path(self._route.spool)
+            self._spool = Spool(folder, self._route.service, self._route.max_spool_bytes)
         self.outbox = Outbox(*self._route.limits)
         self._starting = threading.Lock()
         self._courier = None

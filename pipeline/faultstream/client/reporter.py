@@ -10,7 +10,6 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self, Unpack
 
@@ -29,6 +28,7 @@ from faultstream.core.event import DEFAULT_ENVIRONMENT, MAX_COUNT, ErrorEvent
 
 if TYPE_CHECKING:
     import asyncio
+    from pathlib import Path
 
     from faultstream.client.hooks import Hooks
     from faultstream.core.sampling import Sample
@@ -62,7 +62,7 @@ class Reporter:
         max_records: int = 10_000,
         max_bytes: int = 16 * 1024 * 1024,
         fold_ms: int = 250,
-        spool: Path | str | None = None,
+        spool: "Path | str | None" = None,
         max_spool_bytes: int = 64 * 1024 * 1024,
         scrub_emails: bool = True,
         exit_flush_s: float = 2.0,
@@ -106,7 +106,7 @@ class Reporter:
             service=service,
             environment=environment,
             limits=(max_records, max_bytes, fold_ms),
-            spool=Path(spool) if spool is not None else None,
+            spool=spool,
             max_spool_bytes=max_spool_bytes,
             emails=scrub_emails,
             kafka=dict(kafka or {}),

@@ -1,7 +1,7 @@
 """What an exception says of itself: type, bases, message, causes and frames. Never locals."""
 
+import functools
 import sys
-import sysconfig
 from types import CodeType, TracebackType
 from typing import Final
 
@@ -23,9 +23,6 @@ _frames: dict[tuple[int, int], tuple[CodeType, Frame]] = {}
 _CACHED_STACKS: Final = 256
 _stacks: dict[tuple[int, ...], tuple[list[Frame], list[CodeType]]] = {}
 """Frames of a whole stack. The code objects are kept too: as long as they live, so do their ids."""
-_foreign: Final = tuple(
-    sorted({path for key in ("stdlib", "platstdlib") if (path := sysconfig.get_paths().get(key))})
-)
 
 
 def type_name(kind: type[BaseException]) -> str:
@@ -204,4 +201,13 @@ def in_app(path: str) -> bool:
     """Whether a file belongs to the application: not Python's, not an installed package's."""
     if path.startswith("<") or "site-packages" in path or "dist-packages" in path:
         return False
-    return not path.startswith(_foreign)
+    return not path.startswith(_foreign())
+
+
+@functools.cache
+def _foreign() -> tuple[str, ...]:
+    """Where Python's own modules are."""
+    import sysconfig  # noqa: PLC0415 - import time
+
+    paths = sysconfig.get_paths()
+    return tuple(path for key in ("stdlib", "platstdlib") if (path := paths.get(key)))
