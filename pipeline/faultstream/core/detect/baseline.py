@@ -80,13 +80,14 @@ class Baseline:
         return answer
 
     def expect_part(self, window: int, parts: int) -> int:
-        """The same least count for one of `parts` equal parts of a window; 0 if unknown."""
+        """The same least count for one of `parts` equal parts of a window; 0 if unknown. There are
+        more parts than windows, so each must be less likely."""
         whole = self.expect(window)
         if not whole[0]:
             return 0
         if self._parts is None or self._parts[0] is not whole:
             mean, variance = self._law(self._before(window))
-            found = unusual(mean / parts, variance / parts, self.policy.significance)
+            found = unusual(mean / parts, variance / parts, self.policy.significance / parts)
             self._parts = (whole, found)
         return self._parts[1]
 
