@@ -56,7 +56,7 @@ VAGUE = (
     "acme.rpc.RpcException", "IllegalStateException", "acme.StatusError",
 )  # fmt: skip
 """Types that leave it to the message."""
-KEPT = 5
+KEPT = 20
 """Weights closer to nothing than this, in hundredths, are left out."""
 
 Floats = NDArray[np.float64]

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from faultstream.config.topology import load as load_topology
-from faultstream.core.classify import Classifier
+from faultstream.core.classify import Classifier, learned
 from faultstream.core.classify.knowledge import load, parse_spec
 from faultstream.core.classify.names import dotted
 from faultstream.core.event import Cause, ErrorEvent
@@ -172,6 +172,30 @@ def test_names_in_messages(message: str, category: str, rule: str) -> None:
     found = verdict("acme.Odd", message)
     assert found.category == category
     assert found.rule.startswith(rule)
+
+
+@pytest.mark.parametrize(
+    ("error_type", "message", "category"),
+    [
+        ("acme.GadgetException", "your allowance of calls for today is used up", "rate_limit"),
+        ("acme.GadgetException", "no answer within 30 seconds", "timeout"),
+        ("acme.CellarFullError", "", "resource"),
+    ],
+)
+def test_what_no_rule_knows_is_weighed(error_type: str, message: str, category: str) -> None:
+    """Words of name and message speak for a category, and say how sure that is."""
+    found = verdict(error_type, message)
+    assert found.category == category
+    assert found.confidence < 0.99
+
+
+@given(st.text(max_size=80), st.text(max_size=80))
+def test_shares(error_type: str, message: str) -> None:
+    """Every category has a share, and they add up to one."""
+    opinion = learned.load().opinion(error_type, message.lower(), load())
+    assert set(opinion.shares) == set(CATEGORIES)
+    assert sum(opinion.shares.values()) == pytest.approx(1)
+    assert opinion.tokens == sorted(set(opinion.tokens))
 
 
 def test_explained() -> None:

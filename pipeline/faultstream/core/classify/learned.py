@@ -126,7 +126,7 @@ def load() -> Model:
     raw = (resources.files(__package__) / "learned.json").read_text("utf-8")
     content = json.loads(raw)
     return Model(
-        category=msgspec.convert(content["category"], Head),
-        manner=msgspec.convert(content["manner"], Head),
+        category=Head(**content["category"]),
+        manner=Head(**content["manner"]),
         readings=content["readings"],
     )
