@@ -85,6 +85,9 @@ class Consumer(driver.Consumer):
     async def _wait_next_records(self, timeout: float) -> tuple[Any, Any]:
         if self.app.client_only:
             return await super()._wait_next_records(timeout)
+        pause = self._handed_over + _PACE_S - monotonic()
+        if pause > 0:
+            await asyncio.sleep(pause)
         if not self.flow_active:
             await self.wait(self.can_resume_flow)  # type: ignore[arg-type]
         self.not_waiting_next_records.set()
@@ -96,9 +99,6 @@ class Consumer(driver.Consumer):
         if not wanted:
             await self.sleep(_NO_CREDIT_S)
             return {}, active
-        pause = self._handed_over + _PACE_S - monotonic()
-        if pause > 0:
-            await asyncio.sleep(pause)
         generation = self.app.consumer_generation_id
         records = await self._getmany(wanted, _POLL_S)
         if records:
