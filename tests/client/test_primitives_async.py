@@ -207,3 +207,68 @@ async def test_an_asynchronous_pool_replaces_what_is_broken() -> None:
     assert await lease() == 4
     assert closed == [0, 1, 2, 3]
     assert pool.stats().discarded == 4
+
+
+async def test_what_is_cancelled_amid_a_check_or_a_close_leaks_nothing() -> None:
+    """The resource that was being checked is closed, and so are all that were to be closed."""
+    made, closed = iter(range(10)), list[int]()
+    stuck = asyncio.Event()
+    amid = ""
+
+    async def check(_: int) -> bool:
+        if amid == "check":
+            stuck.set()
+            await asyncio.Event().wait()
+        return True
+
+    async def close(number: int) -> None:
+        if amid == "close" and not stuck.is_set():
+            stuck.set()
+            await asyncio.Event().wait()
+        closed.append(number)
+
+    pool: ResourcePool[int] = ResourcePool(
+        lambda: next(made), size=3, check=check, check_after_ms=0, close=close
+    )
+
+    async def use() -> None:
+        async with pool.alease():
+            pass
+
+    async def cancelled() -> None:
+        task = asyncio.create_task(use())
+        await stuck.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    await use()
+    amid = "check"
+    await cancelled()
+    assert (closed, pool.stats().open, pool.stats().discarded) == ([0], 0, 1)
+    amid = ""
+    stuck.clear()
+    async with pool.alease(), pool.alease(), pool.alease():
+        pass
+    assert pool.stats().open == 3
+    amid = "close"
+    pool.resize(1)
+    await cancelled()
+    assert pool.stats().open == 1
+    assert len(closed) == 2, "the one whose closing was cancelled is not closed twice"
+    async with pool.alease():
+        assert pool.stats().leased == 1
+
+
+def test_an_interrupted_lease_is_not_given_out_again() -> None:
+    """KeyboardInterrupt in the middle of an answer: the next one would read the rest of it."""
+    made, closed = iter(range(10)), list[int]()
+    pool: ResourcePool[int] = ResourcePool(lambda: next(made), size=1, close=closed.append)
+    with pytest.raises(KeyboardInterrupt), pool.lease():
+        raise KeyboardInterrupt
+    assert closed == [0]
+    with pytest.raises(KeyError), pool.lease():
+        raise KeyError
+    with pool.lease() as one:
+        assert one == 1
+    assert closed == [0]

@@ -33,8 +33,9 @@ class ResourcePool(Generic[T]):
     """At most `size` resources. Use `lease()`, or `alease()` in tasks.
 
     A resource goes back when the lease ends; it is closed when the lease ended by an exception of
-    `broken`, when `check` says no or raises, or when there are more than the size. What `create`
-    raises leaves the pool as it was; what `close` raises is left out.
+    `broken`, by an interruption or cancellation (it may be mid-answer), when `check` says no or
+    raises, or when there are more than the size. What `create` raises leaves the pool as it was;
+    what `close` raises is left out.
     """
 
     dependency: str = ""
@@ -115,7 +116,7 @@ class ResourcePool(Generic[T]):
             try:
                 yield got
                 good = True
-            except BaseException as exc:
+            except Exception as exc:
                 good = not isinstance(exc, self._broken)
                 raise
             finally:
@@ -144,8 +145,7 @@ class ResourcePool(Generic[T]):
                 good = not isinstance(exc, self._broken)
                 raise
             finally:
-                for surplus in self._back(got, life, good=good):
-                    await self._adispose(surplus)
+                await self._adispose_all(self._back(got, life, good=good))
         finally:
             self._permits.release(life)
 
@@ -191,12 +191,18 @@ class ResourcePool(Generic[T]):
             return self._fresh(since) or bool(_sync(cast("Any", self._check)(resource)))
         except Exception:  # noqa: BLE001 - a check that raises says no
             return False
+        except BaseException:
+            self._dispose(resource)
+            raise
 
     async def _ahealthy(self, resource: T, since: float) -> bool:
         try:
             return self._fresh(since) or bool(await _async(cast("Any", self._check)(resource)))
         except Exception:  # noqa: BLE001 - a check that raises says no
             return False
+        except BaseException:  # cancelled amid it: nobody else knows of the resource
+            await self._adispose(resource)
+            raise
 
     def _dispose(self, resource: T) -> None:
         with self._lock:
@@ -211,6 +217,15 @@ class ResourcePool(Generic[T]):
         if self._close is not None:
             with contextlib.suppress(Exception):
                 await _async(self._close(resource))
+
+    async def _adispose_all(self, surplus: list[T]) -> None:
+        """Each of them, also when that is cancelled amid one."""
+        while surplus:
+            try:
+                await self._adispose(surplus.pop())
+            except BaseException:
+                await self._adispose_all(surplus)
+                raise
 
     def _back(self, resource: T, life: int, *, good: bool) -> list[T]:
         """Return a resource; those that must be closed."""
