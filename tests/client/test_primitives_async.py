@@ -272,3 +272,26 @@ def test_an_interrupted_lease_is_not_given_out_again() -> None:
     with pool.lease() as one:
         assert one == 1
     assert closed == [0]
+
+
+@pytest.mark.parametrize("granted", [False, True])
+def test_an_interrupt_while_waiting_loses_no_permit(
+    monkeypatch: pytest.MonkeyPatch, granted: bool
+) -> None:
+    """Also when the permit was granted just then."""
+    permits = Permits(Held(1))
+    assert permits.acquire(0)
+
+    class Interrupted(threading.Event):
+        """Ctrl-C comes while somebody waits."""
+
+        def wait(self, timeout: float | None = None) -> bool:
+            if granted:
+                permits.release()
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("faultstream.client.permits.threading.Event", Interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            permits.acquire(5.0)
+    assert (permits.waiting, permits.out) == (0, 0 if granted else 1)

@@ -45,16 +45,18 @@ class Permits:
         return len(self._waiting)
 
     def acquire(self, timeout_s: float) -> bool:
-        """Wait for a permit; False when there was none in time."""
+        """Wait for a permit; False when there was none in time. An interrupt loses none."""
         event = threading.Event()
         waiter = self._enter(event.set, timeout_s)
         if waiter is None or waiter.granted:
             return waiter is not None
         try:
             event.wait(timeout_s)
-        finally:
-            granted = self._leave(waiter)
-        return granted
+        except BaseException:
+            if self._leave(waiter):
+                self.release()
+            raise
+        return self._leave(waiter)
 
     async def aacquire(self, timeout_s: float) -> bool:
         """`acquire` for tasks. When it is cancelled, no permit is lost."""
