@@ -1,6 +1,7 @@
 """The corners of the primitives for tasks, and what commands take back."""
 
 import asyncio
+import threading
 from typing import Any
 
 import pytest
