@@ -65,7 +65,7 @@ def test_what_did_not_come_true() -> None:
 
 def test_weights_match_features() -> None:
     """Every feature has a name and a weight."""
-    values, lead, _ = features(Outlook(), 5.0)
+    values, lead, _ = features(Outlook(step=1), 5.0)
     assert len(values) == len(NAMES) == len(WEIGHTS)
     assert lead == ""
     assert 0.0 < probability(values) < 0.1

@@ -4,7 +4,8 @@ A logistic model of a few features that mean the same for every service: how far
 from its limit, whether it grows, whether one fingerprint rises and when it would get there at its
 present growth, and how long ago the last crossing was. The weights were fitted to simulated fleets
 (zoo, seeds 1 to 4, steps of a minute, 30 minutes ahead), maximum likelihood with a ridge of 5; each
-service then calibrates them by its own outcomes.
+service then calibrates them by its own outcomes. benchmarks/quality/fit_prediction.py fits them
+anew; take them only if what is above 0.8 still comes true on seeds that were not used.
 """
 
 from math import exp, log, sqrt
