@@ -7,8 +7,8 @@ them, and whether a limit was crossed within the horizon. Maximum likelihood wit
 Newton's method; needs numpy. A seed takes a minute or more. Without `--write` it only says how far
 the shipped weights are from the fitted ones. Seeds from 101 on are kept for judging: see
 prediction.py beside this. Weights that were fitted to the detectors as they are now were not taken:
-on seeds 101 to 104 their Brier score is 0.3 % better, but of 26 answers above 0.8 only 17 came true,
-of 41 by the shipped ones 37.
+on seeds 101 to 104 their Brier score is 0.3 % better, but of 26 answers above 0.8 only 17 came
+true, of 41 by the shipped ones 37.
 """
 
 import argparse
