@@ -223,7 +223,8 @@ def test_a_prediction_whose_time_is_over_is_no_reason() -> None:
 
 
 def test_what_was_predicted_and_comes_is_recovered() -> None:
-    """Real errors join the incident; what was done did not prevent them, the next one follows."""
+    """Real errors join the incident; what was done did not prevent them, so it is taken back, and
+    the next one follows."""
     here = Desk(topology(**PREVENTING))
     predicted(here)
     here.answers()
@@ -231,8 +232,14 @@ def test_what_was_predicted_and_comes_is_recovered() -> None:
     here.opens(2)
     here.waits(9_000)
     here.rate(1.0, 2)
-    assert here.last.incident_id == here.commands[0].incident_id
-    assert len(here.commands) == 2
+    first, undo = here.commands
+    assert here.last.incident_id == first.incident_id
+    assert undo.rollback_of == first.command_id
+    assert "it prevented nothing, 1 errors/s came" in here.last.reason
+    here.answers()
+    assert here.commands[-1].strategy not in {first.strategy, ""}
+    assert len(here.commands) == 3
+    assert not here.state.beliefs
 
 
 def old_state() -> dict[str, Any]:

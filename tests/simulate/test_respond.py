@@ -14,6 +14,7 @@ from faultstream.config.errors import ConfigError
 from faultstream.config.topology import load as load_topology
 from faultstream.core.records import Pattern
 from faultstream.simulate.respond_faults import START_MS, Fault, draw
+from faultstream.simulate.respond_foresight import foresee
 from faultstream.simulate.respond_report import WAYS, figures, play, report, text, topology_for
 from faultstream.simulate.respond_scenario import RecoveryScenario, load, packaged
 from faultstream.simulate.respond_world import World
@@ -67,6 +68,30 @@ def test_learned_is_better_than_fixed_in_every_way() -> None:
     assert learned["harm"] < fixed["harm"]
     assert learned["commands_per_incident"] < fixed["commands_per_incident"]
     assert played[0].taken_back > 0
+
+
+def test_prevention_ends_some_faults_before_they_come() -> None:
+    """Those that were foreseen and whose cure is of little danger; some commands are for nothing,
+    and without prevention nothing is foreseen."""
+    preventing = World(small(12), topology_for("preventing", TOPOLOGY), 1).run()
+    prevented = [one for one in preventing.faults if one.ended_by and one.ends_ms == one.begins_ms]
+    assert len(prevented) == preventing.prevented > 0
+    assert all(one.errors == 0 for one in prevented)
+    assert all(TOPOLOGY.strategies[one.strategy].danger == "low" for one in prevented)
+    assert World(small(12), topology_for("learned", TOPOLOGY), 1).run().prevented == 0
+
+
+def test_predictions_come_true_as_often_as_they_say() -> None:
+    """Of the kinds that can be foreseen, each before its fault; the same for the same seed."""
+    faults = draw(SHOP, 1)
+    found = foresee(SHOP, faults, 1)
+    assert found == foresee(SHOP, faults, 1)
+    true = [one for one in found if one.fault is not None]
+    assert 0.7 < len(true) / len(found) < 1
+    for one in true:
+        fault = faults[one.fault or 0]
+        assert SHOP.kinds[fault.kind].foreseen > 0
+        assert 60_000 <= fault.begins_ms - one.told_ms <= 600_000
 
 
 def test_a_sighting_opens_tells_and_closes() -> None:
@@ -124,6 +149,7 @@ def test_processes_share_seeds() -> None:
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
+        ({"foreseen": 2}, "kinds.a.foreseen"),
         ({"error": "nothing"}, "kinds.a.error: no such error; got 'nothing'"),
         ({"minutes": [5, 1]}, "kinds.a.minutes: no range; must be two numbers above 0"),
         ({"services": ["shop"]}, "kinds.a.services[0]: no such service; got 'shop'"),

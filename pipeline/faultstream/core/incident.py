@@ -90,6 +90,7 @@ class Run(msgspec.Struct, kw_only=True):
     steps: tuple[Step, ...] = ()
     approved_by: str = ""
     dry_run: bool = False
+    preventive: bool = False
     route: str = ""
     error_type: str = ""
     failed: Outcome | None = None

@@ -4,7 +4,7 @@ from faultstream.core import commanding
 from faultstream.core.decide import Decision, decide
 from faultstream.core.incident import Case, Run
 from faultstream.core.records import Pattern
-from faultstream.core.turn import Turn, lead, rate_of, situation
+from faultstream.core.turn import Turn, lead, preventive, rate_of, situation
 from faultstream.core.workflow import steps_of
 
 
@@ -65,6 +65,7 @@ def _begin(turn: Turn, case: Case, pattern: Pattern, decision: Decision) -> None
             wanted.parameters if wanted is not None else {},
         ),
         approved_by=wanted.by if wanted is not None else approved,
+        preventive=preventive(turn.state, case),
         dry_run=turn.topology.guards.dry_run or (wanted is not None and wanted.dry_run),
         route=decision.route,
         error_type=pattern.error_type,

@@ -39,8 +39,9 @@ def _verify(turn: Turn, case: Case, run: Run, *, news: bool) -> None:
     if verdict == "waiting":
         return
     done = [one for one in case.steps().values() if one.outcome == "done"]
-    rose = verdict == "recurring" and verify.rose(turn.topology, run, rate)
-    if verdict == "worse" or rose:
+    vain = run.preventive and run.route
+    rose = verify.rose(turn.topology, run, rate)
+    if verdict == "worse" or (verdict == "recurring" and (vain or rose)):
         run.undo = to_undo(run.steps, case.steps())
     for one in done:
         one.outcome = verdict
@@ -50,6 +51,8 @@ def _verify(turn: Turn, case: Case, run: Run, *, news: bool) -> None:
     text = f"done, but {rate:g} errors/s go on (were {run.reference:g})"
     if verdict == "worse":
         text = f"it was made worse: {rate:g} errors/s, {run.base:g} before"
+    elif run.undo and run.preventive:
+        text = f"it prevented nothing, {rate:g} errors/s came: it is taken back"
     elif run.undo:
         text += f"; probably more than before ({run.early[1]:.2g}), so it is taken back"
     for one in done:

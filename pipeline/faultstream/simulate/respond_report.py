@@ -11,14 +11,17 @@ from faultstream.simulate.figures import percentile
 from faultstream.simulate.respond_scenario import RecoveryScenario
 from faultstream.simulate.respond_world import World
 
-WAYS: Final = ("learned", "fixed", "random", "none")
-"""learned: as topology.yaml says. fixed: the route's order. random: any order. none: paused."""
+WAYS: Final = ("learned", "preventing", "fixed", "random", "none")
+"""learned: as topology.yaml says. preventing: the same with prevention. fixed: the route's order.
+random: any order. none: paused."""
 _TITLES: Final = {
     "recovery_rate": "recovered, of recoverable",
+    "prevented": "of these before they came",
     "lowest": "the same, worst seed",
     "median_s": "time to recovery, median s",
     "p90_s": "time to recovery, 90 % s",
     "commands_per_incident": "commands per incident",
+    "needless": "commands for nothing, per 100 f.",
     "made_worse": "made worse, per 100 faults",
     "harm": "errors through harm, per fault",
     "errors": "errors, per fault",
@@ -34,6 +37,8 @@ class Outcome(msgspec.Struct, kw_only=True):
     faults: int
     recoverable: int
     recovered: int
+    prevented: int
+    needless: int
     incidents: int
     commands: int
     worsened: int
@@ -47,6 +52,8 @@ class Outcome(msgspec.Struct, kw_only=True):
 def topology_for(way: str, topology: Topology) -> Topology:
     """`topology` that chooses in that way."""
     replace, learning = msgspec.structs.replace, topology.learning
+    if way == "preventing":
+        return replace(topology, prevention=replace(topology.prevention, enabled=True))
     if way == "fixed":
         return replace(topology, learning=replace(learning, enabled=False))
     if way == "none":
@@ -69,6 +76,8 @@ def play(scenario: RecoveryScenario, topology: Topology, way: str, seed: int) ->
         faults=len(world.faults),
         recoverable=len(recoverable),
         recovered=len(recovered),
+        prevented=sum(one.ends_ms == one.begins_ms for one in recovered),
+        needless=world.needless,
         incidents=len(world.incidents),
         commands=sum(not one.rollback_of for one in world.commands),
         worsened=world.worsened,
@@ -76,7 +85,7 @@ def play(scenario: RecoveryScenario, topology: Topology, way: str, seed: int) ->
         handed_over=len(world.handed_over),
         errors=sum(one.errors for one in world.faults),
         harm=round(sum(one.harm for one in world.faults), 3),
-        times_ms=[one.ends_ms - one.begins_ms for one in recovered],
+        times_ms=[one.ends_ms - one.begins_ms for one in recovered if one.ends_ms > one.begins_ms],
     )
 
 
@@ -93,6 +102,8 @@ def figures(outcomes: Sequence[Outcome]) -> dict[str, Any]:
         "recoverable": recoverable,
         "recovered": sum(one.recovered for one in outcomes),
         "recovery_rate": _per(sum(one.recovered for one in outcomes), recoverable),
+        "prevented": _per(sum(one.prevented for one in outcomes), recoverable),
+        "needless": _per(100 * sum(one.needless for one in outcomes), faults),
         "recovery_rate_error": _error(rates),
         "lowest": round(min(rates), 4) if rates else None,
         "median_s": _seconds(percentile(times, 0.5)),
@@ -133,7 +144,7 @@ def _lines(made: dict[str, Any]) -> Iterator[str]:
 def _shown(name: str, value: float | None) -> str:
     if value is None:
         return "-"
-    if name in {"recovery_rate", "lowest", "handed_over"}:
+    if name in {"recovery_rate", "prevented", "lowest", "handed_over"}:
         return f"{value:.1%}"
     return f"{value:,.1f}" if name != "commands_per_incident" else f"{value:.2f}"
 

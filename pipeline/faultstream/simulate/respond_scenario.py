@@ -42,6 +42,15 @@ class FaultKind(_Part, frozen=True, kw_only=True):
     cures: dict[Name, Share]
     worsens: dict[Name, Worsening] = {}
     services: tuple[Name, ...] = ()
+    foreseen: Share = 0.0
+    """Of such faults so many are predicted before they come."""
+
+
+class Foresight(_Part, frozen=True, kw_only=True):
+    """How long before a fault its prediction is told, and how many predictions come true."""
+
+    lead_minutes: tuple[float, float] = (1.0, 10.0)
+    true_ratio: Annotated[float, Meta(ge=0.5, le=1.0)] = 0.85
 
 
 class RecoveryService(_Part, frozen=True, kw_only=True):
@@ -61,6 +70,7 @@ class RecoveryScenario(_Part, frozen=True, kw_only=True):
     faults_per_hour: Annotated[float, Meta(gt=0.0, le=1000.0)]
     refused_ratio: Share = 0.0
     failed_ratio: Share = 0.0
+    foresight: Foresight = Foresight()
     services: dict[Name, RecoveryService]
     kinds: dict[Name, FaultKind]
 
@@ -106,6 +116,11 @@ def _wrongs(source: Source, scenario: RecoveryScenario) -> list[Problem]:
     for name, service in scenario.services.items():
         for index, other in enumerate(service.depends_on):
             known(f"services.{name}.depends_on[{index}]", other, scenario.services, "service")
+    low, high = scenario.foresight.lead_minutes
+    if not 0 < low <= high <= 14:
+        bound = "two numbers above 0 and up to 14, the larger one last"
+        at, value = "foresight.lead_minutes", f"{low}, {high}"
+        found.append(source.problem(at, "no range", bound=bound, value=value))
     for name, kind in scenario.kinds.items():
         known(f"kinds.{name}.error", kind.error, ERRORS, "error")
         for index, service_name in enumerate(kind.services):

@@ -21,6 +21,7 @@ from faultstream.core.respond import Input, Respond, Tick
 from faultstream.formats.native import admit
 from faultstream.simulate.chance import poisson, stream
 from faultstream.simulate.respond_faults import START_MS, Fault, draw, sample
+from faultstream.simulate.respond_foresight import Prediction, foresee, patterns
 from faultstream.simulate.respond_scenario import RecoveryScenario
 from faultstream.simulate.respond_sighting import Sighting
 from faultstream.wire import encode_event
@@ -39,8 +40,8 @@ def told(topology: Topology, scenario: RecoveryScenario) -> Topology:
 
 
 class World:
-    """One run. Afterwards `faults`, `commands`, `needless`, `worsened`, `incidents` and
-    `handed_over` tell how it went."""
+    """One run. Afterwards `faults`, `commands`, `needless`, `prevented`, `worsened`, `incidents`
+    and `handed_over` tell how it went. Faults are foreseen where prevention is on."""
 
     def __init__(self, scenario: RecoveryScenario, topology: Topology, seed: int) -> None:
         self._scenario = scenario
@@ -54,8 +55,12 @@ class World:
         self._groups: dict[str, Group] = {}
         self._serial = 0
         self.faults = draw(scenario, seed)
+        foreseen = foresee(scenario, self.faults, seed) if topology.prevention.enabled else []
+        self._predictions = foreseen[::-1]
+        self._foreseen: list[Prediction] = []
         self.commands: list[RecoveryCommand] = []
         self.needless = 0
+        self.prevented = 0
         self.worsened = 0
         self.handed_over: set[str] = set()
         self.incidents: set[str] = set()
@@ -66,6 +71,7 @@ class World:
         waiting = list(reversed(self.faults))
         active: list[Fault] = []
         for now in range(START_MS, end_ms, _STEP_MS):
+            self._foresee(now)
             while waiting and waiting[-1].begins_ms <= now:
                 active.append(waiting.pop())
             active = [fault for fault in active if fault.ends_ms > now]
@@ -89,6 +95,20 @@ class World:
         return any(
             name in fault.cures and (transient or not known[name].only_transient) for name in names
         )
+
+    def _foresee(self, now: int) -> None:
+        """Tell predictions that are due, and that they are over."""
+        while self._predictions and self._predictions[-1].told_ms <= now:
+            one = self._predictions.pop()
+            self._foreseen.append(one)
+            self._predict(one, one.told_ms, now)
+        for one in [one for one in self._foreseen if one.ends_ms <= now]:
+            self._foreseen.remove(one)
+            self._predict(one, one.ends_ms, now)
+
+    def _predict(self, one: Prediction, at_ms: int, now: int) -> None:
+        layer = self._scenario.services[one.service].layer
+        self._tell(patterns(one, self._group(one.error), layer, at_ms), now)
 
     def _errors(self, fault: Fault, now: int) -> None:
         count = poisson(self._chances[fault.service], fault.rate())
@@ -168,10 +188,21 @@ class World:
             one for one in active if one.service == command.target.service and one.ends_ms > now
         ]
         if command.rollback_of:
-            for fault in mine:
+            for fault in self.faults:  # one that is foreseen, too
                 fault.worse.pop(command.rollback_of, None)
             return
-        self.needless += not mine
+        numbers = [one.fault for one in self._foreseen if one.service == command.target.service]
+        named = [self.faults[number] for number in numbers if number is not None]
+        coming = [fault for fault in named if fault.begins_ms > now]
+        self.needless += not mine and not coming
+        for fault in coming:
+            if command.strategy in fault.cures and not fault.ended_by:
+                self.prevented += 1
+                fault.ends_ms, fault.ended_by = fault.begins_ms, command.command_id
+                fault.strategy = command.strategy
+            elif command.strategy in fault.worsens:
+                self.worsened += 1
+                fault.worse[command.command_id] = fault.worsens[command.strategy]
         for fault in mine:
             if command.strategy in fault.cures:
                 fault.ends_ms, fault.ended_by = now, command.command_id
