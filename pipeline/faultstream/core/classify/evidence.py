@@ -167,7 +167,9 @@ class Weigher:
         found = []
         if read is not None and not self._is_decisive(read):
             one = self._of_read(read)
-            spec = self._model.spec(opinion.tokens, one.spec.category, one.spec.rule)
+            spec = one.spec
+            if read.reading.head:
+                spec = self._model.spec(opinion.tokens, spec.category, spec.rule)
             found.append(one._replace(spec=spec, confidence=opinion.sure(spec.category)))
         other = self._known.leaves.get(leaf(name))
         if other is not None and other.strength != "bare":
