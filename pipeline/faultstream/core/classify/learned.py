@@ -25,6 +25,8 @@ UNIT: Final = 100
 """Weights are written in hundredths."""
 FLOOR: Final = 0.12
 """A category that is less likely than this is no guess."""
+LIFT: Final = 2.0
+"""Nor is one that the tokens make less than so many times as likely as it is without them."""
 VAGUE: Final = frozenset({"r:-", "end:error", "end:exception"})
 """Tokens that nearly all names have."""
 
@@ -79,6 +81,7 @@ class Model:
         self._category = category
         self._manner = manner
         self._readings = readings
+        self._usual = self.shares(())
 
     def content(self) -> dict[str, Any]:
         """What `load` reads."""
@@ -115,7 +118,7 @@ class Model:
             return None
         best = msgspec.convert(max(opinion.shares, key=opinion.shares.__getitem__), Category)
         sure = opinion.sure(best)
-        if sure < FLOOR:
+        if sure < max(FLOOR, LIFT * self._usual[best]):
             return None
         return Guess(self.spec(opinion.tokens, best, "learned"), sure)
 
