@@ -49,8 +49,11 @@ def test_every_command_has_a_file_a_help_and_an_example(name: str) -> None:
 
 
 def test_an_unknown_command_is_usage() -> None:
-    """Exit code 2."""
-    assert CliRunner().invoke(main, ["chekc"]).exit_code == 2
+    """Exit code 2, and the command that was probably meant, where one is near."""
+    result = CliRunner().invoke(main, ["chekc"])
+    assert result.exit_code == 2
+    assert result.stderr.endswith("Error: No such command 'chekc'. Did you mean check?\n")
+    assert "mean" not in CliRunner().invoke(main, ["xyz"]).stderr
 
 
 @pytest.mark.parametrize(

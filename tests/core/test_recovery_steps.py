@@ -247,7 +247,7 @@ def test_what_did_not_help_and_probably_did_harm_is_taken_back(
     outcome = "retry recurring"
     if taken_back:
         assert here.outcomes == [outcome, "undo retry pending"]
-        assert "probably more than before" in here.last.reason
+        assert f"/s before it and at {rate:g}/s now" in here.last.reason
         here.answers()
         outcome = "retry rolled_back"
     assert here.outcomes[0] == outcome

@@ -5,6 +5,7 @@ and one line in `COMMANDS`. Exit codes: 0 fine, 1 the answer is no, 2 usage or c
 3 cannot reach Kafka or ClickHouse.
 """
 
+import difflib
 import importlib
 import sys
 from typing import Final
@@ -103,6 +104,18 @@ class Commands(click.Group):
             raise _Failure(hint, EXIT_USAGE) from exc
         command: click.Command = module.command
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does, and names the likeliest command for one that does not exist."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as exc:
+            near = difflib.get_close_matches(args[0], self.list_commands(ctx), n=1)
+            if near:
+                exc.message += f" Did you mean {near[0]}?"
+            raise
 
     def format_commands(
         self,

@@ -60,7 +60,11 @@ def set_(
     since_ms: int | None,
     desk: Desk,
 ) -> None:
-    """Set what errors with that fingerprint or of that type are."""
+    """Set what errors with that fingerprint or of that type are.
+
+    \b
+    Example:  faultstream correct set --type shop.Oops --category business --for 7d
+    """
     right = Correct(
         fingerprint=fingerprint,
         error_type=error_type,
@@ -79,7 +83,11 @@ def set_(
 @kind
 @steering
 def remove(fingerprint: str, error_type: str, *, desk: Desk) -> None:
-    """Take a correction back: the rules decide again."""
+    """Take a correction back: the rules decide again.
+
+    \b
+    Example:  faultstream correct remove --type shop.Oops
+    """
     right = Correct(fingerprint=fingerprint, error_type=error_type)
     desk.publish(_record(right, desk, now_ms(), until_ms=None, active=False))
     click.echo(f"no longer corrected in {desk.where}: {right.about()}")
@@ -88,7 +96,11 @@ def remove(fingerprint: str, error_type: str, *, desk: Desk) -> None:
 @command.command("list")
 @place
 def list_(brokers: str | None, file: Path | None) -> None:
-    """List the corrections in force, one JSON object a line."""
+    """List the corrections in force, one JSON object a line.
+
+    \b
+    Example:  faultstream correct list
+    """
     settings = Settings.from_env()
     topology = load(file or settings.topology)
     found = standing(brokers or settings.brokers, topology, "correct", now_ms(), correct_of)

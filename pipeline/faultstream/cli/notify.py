@@ -29,10 +29,11 @@ def command() -> None:
 
     \b
     Example:  faultstream notify test mail
+              faultstream notify on-call
     """
 
 
-@command.command("test")
+@command.command("test", short_help="Send one message to a channel, without Kafka.")
 @click.argument("channel")
 @click.option(
     "--level",

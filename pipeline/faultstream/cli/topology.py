@@ -62,7 +62,7 @@ def create(brokers: str | None, file: Path | None, *, dry_run: bool) -> None:
         click.echo(f"all {len(topics.wanted(topology, changelogs(topology)))} topics are there")
 
 
-@command.command("show")
+@command.command("show", short_help="Print the wanted topics; connects to nothing.")
 @place
 def show(brokers: str | None, file: Path | None) -> None:
     """Print the wanted topics, one JSON object a line; connects to nothing.

@@ -54,7 +54,8 @@ def _verify(turn: Turn, case: Case, run: Run, *, news: bool) -> None:
     elif run.undo and run.preventive:
         text = f"it prevented nothing, {rate:g} errors/s came: it is taken back"
     elif run.undo:
-        text += f"; probably more than before ({run.early[1]:.2g}), so it is taken back"
+        text = f"done, but errors came at {run.early[1]:.2g}/s before it and at {rate:.2g}/s now: "
+        text += "it probably adds to them and is taken back"
     for one in done:
         answers.say(one, text)
     conclude(turn, case, run, verdict, f"{run.strategy}: {verdict}, {text}")

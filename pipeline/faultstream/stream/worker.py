@@ -29,6 +29,8 @@ from faultstream.transport import topics
 from faultstream.transport.reading import App
 
 BROKER_WAIT_S: Final = 300.0
+BROKER_QUIET_S: Final = 3.0
+"""For so long it waits for a broker without saying so."""
 STOP_S: Final = 12.0
 """Less than the 15 s after which `up` and most supervisors kill: what is not acknowledged by then
 is delivered again."""
@@ -100,8 +102,15 @@ async def _work(
     broker_wait_s: float,
 ) -> int:
     ready = asyncio.ensure_future(topics.wait_for_broker(brokers, broker_wait_s))
-    if not await _first(ready, stop):
-        return 0
+    tell = asyncio.get_running_loop().call_later(
+        BROKER_QUIET_S,
+        lambda: _log.warning("waiting_for_broker", brokers=brokers, at_most_s=broker_wait_s),
+    )
+    try:
+        if not await _first(ready, stop):
+            return 0
+    finally:
+        tell.cancel()
     stage = await make(health)
     embedded = await _prepare(stage, topology, brokers)
     health.well("broker")
