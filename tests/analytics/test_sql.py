@@ -109,6 +109,9 @@ def test_errors_help(running: Path, tmp_path: Path) -> None:
     assert wrong.returncode == 2
     assert "tables and views: command_log, commands" in wrong.stderr
     assert "SYNTAX_ERROR" in ask("SELECT FROM WHERE", **at).stderr
+    word = ask("what-hapened", **at)
+    assert (word.returncode, word.stdout) == (2, "")
+    assert "no ready question 'what-hapened'. Did you mean what-happened?" in word.stderr
     away = ask("SELECT 1", "--clickhouse", "http://127.0.0.1:1/faultstream")
     assert away.returncode == 3
     assert "http://default@127.0.0.1:1/faultstream" in away.stderr

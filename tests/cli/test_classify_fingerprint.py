@@ -21,7 +21,7 @@ def test_classify() -> None:
         "http_status",
     }  # fmt: skip
     assert result.stderr.startswith("line 2: decode: not JSON")
-    assert "1 bad lines" in result.stderr
+    assert result.stderr.endswith("1 bad line\n")
 
 
 def test_classify_explained() -> None:

@@ -39,7 +39,8 @@ def test_list_filters_and_goes_newest_first(
     assert [json.loads(line)["letter"] for line in lines] == [third]
     lines = call("dead-letters", "list", "--contains", "in validate").stdout.splitlines()
     assert [json.loads(line)["letter"] for line in lines] == [second]
-    assert call("dead-letters", "list", "--topic", "other").stdout == ""
+    none = call("dead-letters", "list", "--topic", "other")
+    assert (none.stdout, none.stderr) == ("", "no such letter\n")
 
 
 def test_show_has_headers_and_any_bytes(
@@ -159,8 +160,11 @@ def test_topology_commands(call: Call, topology: Topology) -> None:
     assert dry == [f"would create {name}" for name in names]
     made = call("topology", "create").stdout.splitlines()
     assert made == [f"created {name}" for name in names]
-    assert call("topology", "create").stdout == f"all {len(names)} topics are there\n"
-    assert call("topology", "diff").exit_code == 0
+    there = f"all {len(names)} topics are there, as wanted\n"
+    assert call("topology", "create").stdout == there
+    assert call("topology", "create", "--dry-run").stdout == there
+    same = call("topology", "diff")
+    assert (same.exit_code, same.stdout) == (0, there)
     shown = [json.loads(line)["name"] for line in call("topology", "show").stdout.splitlines()]
     assert shown == names
 

@@ -153,6 +153,22 @@ def test_recover_says_when_nothing_is_commanded(
         assert "but pool_increase is under way: cancel it" in " ".join(refused.stdout.split())
 
 
+def test_recover_by_service_says_what_the_guards_say(
+    call: Call, embedded_broker: str, topology: Topology
+) -> None:
+    """Of an open incident while recovery is paused: 1, and that it is paused; then what is
+    commanded by the route, without a strategy of one's own."""
+    with Responder(embedded_broker, topology, [pattern("ledger", "core")]):
+        assert call("pause", "--by", "ann", "--reason", "migration").exit_code == 0
+        refused = call("recover", "--service", "ledger", "--by", "kim")
+        assert refused.exit_code == 1
+        said = " ".join(refused.stdout.split())
+        assert "recovery asked for by kim, but recovery is paused by ann: migration" in said
+        assert call("pause", "--resume", "--by", "ann").exit_code == 0
+        done = call("recover", "--service", "ledger", "--by", "kim")
+        assert (done.exit_code, "pool_increase" in done.stdout) == (0, True), done.output
+
+
 def test_recover_an_incident_differently(
     call: Call, embedded_broker: str, topology: Topology
 ) -> None:

@@ -268,6 +268,8 @@ def test_guards_hold_for_people_too() -> None:
     here = Desk()
     here.pauses()
     here.wishes(Trigger(service="orders", strategy="cache_clear"))
+    reason = here.last.reason
+    assert reason.startswith("cache_clear asked for by ann, but recovery is paused"), reason
     here.waits(WISH_MS + 2_000, 10_000)
     here.pauses(active=False)
     here.waits(3_000)

@@ -88,14 +88,14 @@ def command(
         return [found[name] for name in sorted(found)]
 
     answers = asyncio.run(ask())
+    if not answers:
+        click.echo(f"no executor of {service} answered within {wait} ms", err=True)
+        raise click.exceptions.Exit(1)
     if as_json:
         for one in answers:
             click.echo(json.dumps(_plain(one, held=held)))
     else:
         click.echo(_table([row for one in answers for row in _rows(one, held=held)]))
-    if not answers:
-        click.echo(f"no executor of {service} answered within {wait} ms", err=True)
-        raise click.exceptions.Exit(1)
 
 
 def _shown(answer: RecoveryResult, *, held: bool) -> list[dict[str, Any]]:

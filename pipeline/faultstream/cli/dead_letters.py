@@ -69,6 +69,8 @@ def list_letters(
     brokers, topology = _where(brokers, file)
     tail = None if everything else max(TAIL, count)
     found = asyncio.run(_waiting(brokers, topology, _wants(**filters), tail))
+    if not found:
+        click.echo("no such letter" if any(filters.values()) else "no letters", err=True)
     for one in reversed(found[-count:]):
         if sys.stdout.isatty():
             when = _time(one.failed_ms) or str(one.failed_ms)

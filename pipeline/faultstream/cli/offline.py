@@ -61,5 +61,5 @@ class Lines:
     def end(self) -> None:
         """Exits with 1 if there were bad lines, and says how many."""
         if self.bad:
-            click.echo(f"{self.bad} bad lines", err=True)
+            click.echo(f"{self.bad} bad line{'s' if self.bad > 1 else ''}", err=True)
             raise click.exceptions.Exit(EXIT_BAD_LINES)

@@ -1,13 +1,18 @@
 """`faultstream sql`: questions to ClickHouse, wherever it is."""
 
+import re
 import sys
 from pathlib import Path
-from typing import IO
+from typing import IO, Final
 
 import click
 
 from faultstream.cli import sql_output
 from faultstream.cli.sql_source import open_source
+from faultstream.config.shape import did_you_mean
+
+_NAME: Final = re.compile(r"[A-Za-z][\w-]*")
+"""One word is no SQL."""
 
 
 @click.command("sql")
@@ -53,6 +58,9 @@ def command(
         return
     text = _text(sql, file)
     text = ready[text].sql if text in ready else text
+    if _NAME.fullmatch(text):
+        mend = did_you_mean(text, ready)
+        raise click.UsageError(f"there is no ready question {text!r}. {mend}")
     if not text:
         raise click.UsageError("no SQL: give a statement, a name from --examples, -f FILE or -")
     chosen = style or ("table" if sys.stdout.isatty() else "jsonl")

@@ -48,6 +48,8 @@ def create(brokers: str | None, file: Path | None, *, dry_run: bool) -> None:
         _refuse([difference for difference in found if difference.what != "missing"])
         for difference in found:
             click.echo(f"would create {difference.topic}")
+        if not found:
+            _all_there(topology)
         return
     try:
         created = asyncio.run(_create(brokers, topology))
@@ -59,7 +61,7 @@ def create(brokers: str | None, file: Path | None, *, dry_run: bool) -> None:
     for name in created:
         click.echo(f"created {name}")
     if not created:
-        click.echo(f"all {len(topics.wanted(topology, changelogs(topology)))} topics are there")
+        _all_there(topology)
 
 
 @command.command("show", short_help="Print the wanted topics; connects to nothing.")
@@ -89,7 +91,14 @@ def diff(brokers: str | None, file: Path | None) -> None:
     found = asyncio.run(_differences(brokers, topology))
     for difference in found:
         click.echo(str(difference))
+    if not found:
+        _all_there(topology)
     sys.exit(1 if found else 0)
+
+
+def _all_there(topology: Topology) -> None:
+    count = len(topics.wanted(topology, changelogs(topology)))
+    click.echo(f"all {count} topics are there, as wanted")
 
 
 def changelogs(topology: Topology) -> list[topics.Topic]:

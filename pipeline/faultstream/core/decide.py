@@ -66,8 +66,22 @@ def layer_of(topology: Topology, layer: str) -> LayerPolicy | None:
 def decide(situation: Situation, wanted: Wanted | None = None) -> Decision:
     """What to do next about an incident. Pure: the same situation gives the same decision.
 
-    `wanted`: what a person asked for, which counts as their approval.
+    `wanted`: what a person asked for, which counts as their approval; the reason names them.
     """
+    decision = _decided(situation, wanted)
+    if wanted is None:
+        return decision
+    by = f"asked for by {wanted.by}"
+    if decision.action != "command":
+        reason = f"{wanted.strategy or 'recovery'} {by}, but {decision.reason}"
+    elif wanted.strategy:
+        return decision
+    else:
+        reason = f"{by}; {decision.reason}"
+    return msgspec.structs.replace(decision, reason=reason)
+
+
+def _decided(situation: Situation, wanted: Wanted | None) -> Decision:
     topology = situation.topology
     layer = layer_of(topology, situation.layer)
     if layer is None and wanted is None:

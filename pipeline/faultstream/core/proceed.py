@@ -76,6 +76,7 @@ def _begin(turn: Turn, case: Case, pattern: Pattern, decision: Decision) -> None
         case.wanted = None
     case.proposal = case.approved_by = ""
     if case.run.dry_run:
-        turn.feed(case, "dry_run", f"dry run: {decision.strategy} would have been commanded")
+        text = f"dry run: {decision.strategy} would have been commanded: {decision.reason}"
+        turn.feed(case, "dry_run", text)
     else:
         turn.feed(case, "command", f"{decision.strategy} commanded: {decision.reason}")
