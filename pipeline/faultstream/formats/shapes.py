@@ -13,7 +13,7 @@ from typing import Any, Final
 import msgspec
 
 from faultstream.core import event as limits
-from faultstream.core.event import DEFAULT_ENVIRONMENT
+from faultstream.core.event import ErrorEvent
 from faultstream.core.group import Group
 from faultstream.core.grouping import Grouper
 from faultstream.core.scrub import ZEROED, scrub_tags
@@ -34,44 +34,15 @@ _MAX_RECORD: Final = 16 * 1024
 """Larger records go the long way: what a shape keeps of them would crowd out the others."""
 
 
-class Glance(msgspec.Struct, kw_only=True, gc=False):
-    """An ErrorEvent, field by field, whose lists are left undecoded."""
+class Glance(ErrorEvent, kw_only=True, gc=False):
+    """An ErrorEvent whose lists are left undecoded, None where they are absent."""
 
-    service: str
-    error_type: str
-    event_id: str = ""
-    time: int | str | None = None
-    environment: str = DEFAULT_ENVIRONMENT
-    layer: str = ""
-    host: str = ""
-    instance: str = ""
-    release: str = ""
-    operation: str = ""
-    component: str = ""
-    function: str = ""
-    message: str = ""
-    severity: str = ""
-    category: str = ""
-    fingerprint: msgspec.Raw = None  # type: ignore[assignment]  # absent; also those below
-    handled: bool | None = None
+    fingerprint: msgspec.Raw = None  # type: ignore[assignment]
     causes: msgspec.Raw = None  # type: ignore[assignment]
     bases: msgspec.Raw = None  # type: ignore[assignment]
     frames: msgspec.Raw = None  # type: ignore[assignment]
-    recoverable: bool | None = None
-    retry_count: int | None = None
-    max_retries: int | None = None
-    count: int = 1
-    http_status: int | None = None
-    request_id: str = ""
-    user_id: str = ""
-    session_id: str = ""
-    trace_id: str = ""
-    span_id: str = ""
-    parent_event_id: str = ""
-    correlation_id: str = ""
-    experiment_id: str = ""
-    tags: dict[str, str] = None  # type: ignore[assignment]  # most have none: no empty one for each
     cut: msgspec.Raw = None  # type: ignore[assignment]
+    tags: dict[str, str] = None  # type: ignore[assignment]  # most have none: no empty one for each
 
 
 _decode: Final = msgspec.json.Decoder(Glance).decode
