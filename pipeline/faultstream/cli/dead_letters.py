@@ -181,12 +181,13 @@ async def _replay(
                 held += 1
                 click.echo(f"{one.place} held back: {why}")
             elif dry_run:
+                sent += 1
                 click.echo(f"{one.place} would go to {one.topic}")
             else:
                 partition, offset = await replayer.send(one, now)
                 sent += 1
                 click.echo(f"{one.place} sent to {one.topic}[{partition}]@{offset}")
-    click.echo(f"{sent} sent, {held} held back", err=True)
+    click.echo(f"{sent} {'would be ' if dry_run else ''}sent, {held} held back", err=True)
     return held
 
 

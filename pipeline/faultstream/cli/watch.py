@@ -1,5 +1,6 @@
 """`faultstream watch`: errors out of log files, metric records and Prometheus addresses."""
 
+import glob
 import signal
 import socket
 import threading
@@ -156,6 +157,8 @@ def command(
     watching.close()
     if reporter is not None:
         reporter.close()
+        what = "event" if watching.published == 1 else "events"
+        click.echo(f"{watching.published} {what} published", err=True)
     for reason, count in watching.refused.items():
         click.echo(f"left out {count}: {reason}", err=True)
     if not safe:
@@ -217,6 +220,9 @@ def _check(files: Sequence[str], addresses: Sequence[str], naming: Naming) -> No
         naming.service_of(Path("a.log"))
     except (KeyError, IndexError, ValueError) as exc:
         raise click.UsageError(f"--service: {{stem}}, {{name}} and {{parent}} only: {exc}") from exc
+    for pattern in files:
+        if not Path(pattern).exists() and not glob.glob(pattern):  # noqa: PTH207 - as in `watching`
+            click.echo(f"no file matches {pattern!r} so far", err=True)
 
 
 def _zone(name: str) -> tzinfo:
