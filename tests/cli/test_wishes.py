@@ -204,6 +204,9 @@ def test_recover_errors_of_the_past(
         first, second = none.output.splitlines()
         assert first == "no pattern of service 'nobody' on the topic; ClickHouse is asked"
         assert f"nothing runs or is stored in {tmp_path}" in second
+        healthy = call("recover", "--service", "nobody", "--strategy", "inject", "--by", "kim")
+        assert healthy.stderr == "for errors in nobody\n"
+        assert "inject asked for by kim, but " in " ".join(healthy.stdout.split())
 
 
 def test_recover_an_incident_that_respond_has_forgotten(

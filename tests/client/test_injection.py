@@ -142,11 +142,14 @@ def test_bounds_are_kept(options: dict[str, Any], message: str) -> None:
 
 
 def test_commands_need_an_experiment_and_an_open_door() -> None:
-    """Not attempted when off, without an experiment, with unknown errors or missing target."""
+    """Not attempted when off, without an experiment, with unknown errors, or with a target that is
+    missing or no point of this injector."""
 
     def told(enabled: bool, **changes: Any) -> tuple[str, str]:
         executor = Executor("orders", keys=KEYS)
-        Injector(enabled=enabled).obey(executor)
+        injector = Injector(enabled=enabled)
+        injector.point("db")(dict)
+        injector.obey(executor)
         handler: Any = executor._handlers["inject"].handler
         outcome: Outcome = handler(command("inject", **changes))
         return outcome.status, outcome.message
@@ -158,6 +161,9 @@ def test_commands_need_an_experiment_and_an_open_door() -> None:
     assert (status, "got 'SystemExit'" in text) == ("not_attempted", True)
     assert told(True, experiment_id="e", parameters={"error": "OSError"}) == (
         "not_attempted", "parameters: KeyError: 'target'"
+    )  # fmt: skip
+    assert told(True, experiment_id="e", parameters={**good, "target": "cache"}) == (
+        "not_attempted", "this injector has no point 'cache'; it has db"
     )  # fmt: skip
     assert told(True, experiment_id="e", parameters={**good, "duration_s": 5}) == (
         "success", "db for 5 s"
@@ -176,6 +182,11 @@ def test_a_signed_command_injects_until_it_is_taken_back(embedded_broker: str, p
     def publish(order: RecoveryCommand) -> None:
         topics.publish(embedded_broker, names["commands_topic"], signed(order))
 
+    @reporter.capture(swallow=True)
+    @injector.point("db")
+    def work() -> None:
+        return None
+
     with executor, reporter:
         publish(
             command(
@@ -185,11 +196,6 @@ def test_a_signed_command_injects_until_it_is_taken_back(embedded_broker: str, p
             )
         )
         until(lambda: counted(injector, 1) == [False], "the fault is there")
-
-        @reporter.capture(swallow=True)
-        @injector.point("db")
-        def work() -> None:
-            return None
 
         work()
         publish(command("inject", experiment_id="exp-9", rollback_of="earlier"))

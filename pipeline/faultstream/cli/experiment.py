@@ -57,10 +57,10 @@ def run(
     """Inject what FILE says, wait for the pipeline, and grade it.
 
     Detected in time? The right strategy? Recovery verified in time? Wrong commands? The service
-    needs an executor with an injector that is switched on (`Injector(enabled=True).obey`), the
-    topology `strategies.inject.enabled: true`; nothing is injected where recovery is paused.
-    Everything carries the experiment's id, so nobody is paged. The fault ends with its duration, or
-    with this command. Exit code 1 when a check did not pass.
+    needs an executor with an injector that is on and has the target as a `point`, the topology
+    `strategies.inject.enabled: true`; nothing is injected where recovery is paused. Everything
+    carries the experiment's id, so nobody is paged. The fault ends with its duration, or with
+    this command. Exit code 1 when a check did not pass.
 
     \b
     name: payments refuse            expect:

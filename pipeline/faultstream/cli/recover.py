@@ -15,7 +15,7 @@ from faultstream.cli.reading import reading, where
 from faultstream.core.controls import Trigger, opened_by
 from faultstream.core.policy import Topology
 from faultstream.core.records import Incident, Pattern
-from faultstream.core.strategy import check
+from faultstream.core.strategy import BY_HAND, check
 
 if TYPE_CHECKING:
     from faultstream.analytics.past import Past
@@ -145,6 +145,8 @@ def _recorded(
     """
     from faultstream.analytics.past import latest  # noqa: PLC0415 - as in `reading`
 
+    if wish.strategy in BY_HAND and which["service"]:  # what is done to it needs no error
+        return msgspec.structs.replace(wish, service=which["service"])
     name = "service" if which["service"] else "fingerprint"
     what = f"{name} {which[name]!r}"
     click.echo(f"no pattern of {what} on the topic; ClickHouse is asked", err=True)

@@ -10,10 +10,13 @@ if TYPE_CHECKING:
     from faultstream.client.injection import Injection, Injector
 
 STRATEGY: Final = "inject"
+SHOWN_POINTS: Final = 10
 
 
 def obey(injector: "Injector", executor: "Executor") -> None:
     """Have the executor carry such commands out; see Injector.obey."""
+
+    from faultstream.client.injection import MAX_POINTS  # noqa: PLC0415 - it needs this module
 
     def handle(command: RecoveryCommand) -> Outcome:
         if not command.experiment_id:
@@ -25,6 +28,11 @@ def obey(injector: "Injector", executor: "Executor") -> None:
             return Outcome("not_attempted", "fault injection is off here")
         try:
             injection = _ordered(injector, command, executor.now_ms())
+            points = injector.points()
+            if injection.target not in points and len(points) < MAX_POINTS:
+                known = ", ".join(points[:SHOWN_POINTS]) or "none"
+                text = f"this injector has no point {injection.target!r}; it has {known}"
+                return Outcome("not_attempted", text)
             injector.begin(injection)
         except (KeyError, TypeError, ValueError) as exc:
             return Outcome("not_attempted", f"parameters: {type(exc).__name__}: {exc}")

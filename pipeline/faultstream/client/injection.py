@@ -31,6 +31,8 @@ R = TypeVar("R")
 MAX_DURATION_S: Final = 3_600.0
 MAX_LATENCY_MS: Final = 600_000
 MAX_INJECTIONS: Final = 100
+MAX_POINTS: Final = 1_000
+"""Names of points that are told apart."""
 _BUILTIN: Final = (
     ConnectionError, ConnectionRefusedError, ConnectionResetError, TimeoutError, OSError,
     MemoryError, RuntimeError, ValueError, KeyError, PermissionError,
@@ -130,6 +132,7 @@ class Injector:
         self.after_fork()
         forks.watch(self)
         self._running: tuple[Injection, ...] = ()
+        self._points: set[str] = set()
         self.sleep = sleep
         self._asleep = asleep
 
@@ -186,6 +189,8 @@ class Injector:
 
     def point(self, target: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
         """A decorator: calls of the function are what injections into `target` strike."""
+        if len(self._points) < MAX_POINTS:
+            self._points.add(target)
         primitive = Point(self, target)
         return lambda function: wrap(primitive, function)
 
@@ -258,12 +263,17 @@ class Injector:
 
         Parameters: target, error (a name), probability, duration_s, latency_ms, lose_ratio. It
         lasts until duration_s or the command's expiry, whichever comes first. A command
-        without an experiment is not attempted; one with `rollback_of` ends its experiment.
+        without an experiment, or for a target of which this injector has no `point`, is not
+        attempted; one with `rollback_of` ends its experiment.
         """
 
         from faultstream.client.faults import obey  # noqa: PLC0415 - it needs this module
 
         obey(self, executor)
+
+    def points(self) -> list[str]:
+        """The targets that injections may strike, by name; at most MAX_POINTS."""
+        return sorted(self._points)
 
     def named(self, name: str | None) -> Fault | None:
         """The error that a command names.
