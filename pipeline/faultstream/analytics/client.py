@@ -5,6 +5,7 @@ statements are sent with `wait_end_of_query`, so an answer means that the statem
 """
 
 import io
+import logging
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -30,6 +31,8 @@ HINTS: Final = {
     497: "this user has too few rights",
 }
 _FRILLS: Final = re.compile(r"\s*(\(for url [^)]*\)|\(version [^()]*(\([^()]*\))?\))")
+_DEPTH: Final = 10
+logging.getLogger("clickhouse_connect").addHandler(logging.NullHandler())  # what it logs it raises
 UNREACHABLE: Final = (urllib3.exceptions.HTTPError, OSError)
 
 
@@ -222,7 +225,13 @@ class Connection:
 
 
 def _short(exc: BaseException) -> str:
-    """One line, without the driver's and the server's own frills."""
+    """One line, without the driver's and the server's own frills; of a connection that could not be
+    made, what the system says."""
+    inner: BaseException | None = None if getattr(exc, "code", None) else exc
+    for _ in range(_DEPTH):
+        if isinstance(inner, OSError) and inner.strerror:
+            return inner.strerror
+        inner = inner and (inner.__cause__ or inner.__context__)
     text = " ".join(str(exc).split())
     text = text.rpartition("server response: ")[2]
     return _FRILLS.sub("", text)[:1000] or type(exc).__name__

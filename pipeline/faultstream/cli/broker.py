@@ -11,7 +11,10 @@ PORT: Final = 9092
 
 
 @click.command("broker")
-@click.option("--port", default=PORT, show_default=True, help="On 127.0.0.1; 0 takes a free one.")
+@click.option(
+    "--port", default=PORT, show_default=True, type=click.IntRange(0, 65535),
+    help="On 127.0.0.1; 0 takes a free one.",
+)  # fmt: skip
 def command(port: int) -> None:
     """Run the embedded Kafka-protocol broker alone.
 

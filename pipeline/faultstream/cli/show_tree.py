@@ -57,7 +57,8 @@ def _title(head: c.Head) -> Text:
 def _why(node: Tree, chain: c.Chain) -> None:
     start = chain.incident.first_error_at_ms
     if not chain.patterns:
-        _add(node, "its patterns are not stored yet")
+        known = bool(chain.incident.pattern_ids)
+        _add(node, "its patterns are not stored yet" if known else "a person asked for it")
     errors = {error.event_id: error for error in chain.errors}
     shown: set[str] = set()
     for one in [*chain.patterns, *chain.around]:

@@ -49,7 +49,9 @@ def _parsed(text: str, where: str) -> Address:
     try:
         return Address.parse(text)
     except ValueError as exc:
-        raise ConfigError(where, "FAULTSTREAM_CLICKHOUSE", "no address", bound=str(exc)) from exc
+        raise ConfigError(
+            where, "FAULTSTREAM_CLICKHOUSE", "no address", bound=str(exc).removeprefix("expected ")
+        ) from exc
 
 
 def _running(folder: Path) -> Address | None:

@@ -22,6 +22,7 @@ from faultstream.ops import child
 from faultstream.transport import embedded
 
 ENGINE_PASSWORD: Final = "FAULTSTREAM_CLICKHOUSE_RECORDER_PASSWORD"  # noqa: S105 - its name
+PORT: Final = click.IntRange(0, 65535)
 WORKERS: Final = ("detect", "respond", "record", "notify")
 BROKER_TIMEOUT_S: Final = 10.0
 WORKERS_TIMEOUT_S: Final = 120.0
@@ -35,10 +36,13 @@ WORKERS_TIMEOUT_S: Final = 120.0
 )
 @click.option("--kafka", help="host:port[,..] of a Kafka to use instead of the embedded broker.")
 @click.option("--clickhouse", help="Address of a ClickHouse to use instead of the embedded one.")
-@click.option("--port", default=9092, show_default=True, help="Of the broker; 0 takes a free one.")
 @click.option(
-    "--http-port", default=8123, show_default=True, help="Of the engine; 0 takes a free one."
+    "--port", default=9092, show_default=True, type=PORT, help="Of the broker; 0 takes a free one."
 )
+@click.option(
+    "--http-port", default=8123, show_default=True, type=PORT,
+    help="Of the engine; 0 takes a free one.",
+)  # fmt: skip
 @click.option("--logs", "show_logs", is_flag=True, help="Also print the workers' logs.")
 def command(
     data: Path | None,

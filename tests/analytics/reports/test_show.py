@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from click.testing import CliRunner, Result
 from rich.console import Console
@@ -159,7 +160,9 @@ def early(**more: Any) -> Chain:
 
 
 def test_what_is_not_there_yet_is_said() -> None:
-    """Patterns that are not stored, no command, no answer, nobody told."""
+    """Patterns that are not stored, or that there are none, no command, no answer, nobody told."""
+    head = msgspec.structs.replace(early().incident, pattern_ids=[])
+    assert "a person asked for it" in shown(early(incident=head))
     text = shown(early())
     for line in (
         "its patterns are not stored yet",
