@@ -30,7 +30,7 @@ from faultstream.transport.reading import App, Reading, RunMessage
 
 _POLL_S = 0.1  # credit and rebalances are looked at this often when nothing arrives
 _NO_CREDIT_S = 0.01
-_PACE_S = 0.01  # runs are handed over no more often than this, so that many small ones become few
+_PACE_S = 0.003  # runs are handed over no more often than this, so that many small ones become few
 
 
 class ConsumerThread(driver.AIOKafkaConsumerThread):
