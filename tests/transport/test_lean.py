@@ -1,6 +1,12 @@
 """Records as the parser made them carry the same as aiokafka's own, on both brokers."""
 
+from collections.abc import Iterator
+from types import SimpleNamespace
+
+import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.consumer import fetcher
+from aiokafka.errors import CorruptRecordException
 
 from faultstream.config.topology import load
 from faultstream.transport import lean, topics
@@ -57,3 +63,50 @@ async def test_lean_records_say_the_same(broker: str, prefix: str) -> None:
     for most in (None, 1, 3, 8, 100):
         assert await read(most) == stock
     assert [offset for offset, *_ in stock] == list(range(2, 10))
+
+
+class Batch:
+    """A fetched batch of records with these offsets, whole or not."""
+
+    is_control_batch = False
+
+    def __init__(self, *offsets: int, whole: bool = True) -> None:
+        self._records = [SimpleNamespace(offset=one) for one in offsets]
+        self.next_offset = offsets[-1] + 1
+        self._whole = whole
+
+    def validate_crc(self) -> bool:
+        return self._whole
+
+    def __iter__(self) -> Iterator[SimpleNamespace]:
+        return iter(self._records)
+
+
+class Batches:
+    """The batches of one fetch, as aiokafka's parser hands them out."""
+
+    def __init__(self, *batches: Batch) -> None:
+        self._batches = list(batches)
+
+    def has_next(self) -> bool:
+        return bool(self._batches)
+
+    def next_batch(self) -> Batch:
+        return self._batches.pop(0)
+
+
+def test_a_corrupt_batch_skips_nothing() -> None:
+    """What was taken apart before it and what stands behind it are not handed over past it: the
+    fetch is thrown away whole, so that the position, which stays, is fetched again."""
+    tp = TopicPartition("corrupt", 0)
+    assert lean.hand_over(tp.topic)
+    batches = Batches(Batch(5, 6), Batch(7, 8, whole=False), Batch(9))
+    state = SimpleNamespace(paused=False, position=5, consumed_to=None)
+    assignment = SimpleNamespace(active=True, state_value=lambda _: state)
+    records = fetcher.PartitionRecords(tp, batches, [], 5, None, None, True, 0)
+    result = fetcher.FetchResult(tp, assignment=assignment, partition_records=records, backoff=0)
+    with pytest.raises(CorruptRecordException):
+        result.getall(100)
+    assert result.getall(100) == []
+    assert not result.has_more()
+    assert state.position == 5

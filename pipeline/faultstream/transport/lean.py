@@ -14,6 +14,8 @@ from aiokafka.consumer import fetcher
 from aiokafka.errors import CorruptRecordException
 
 _TOPICS: Final[set[str]] = set()
+_REFETCH: Final = -1
+"""No position: what is left of the fetch is thrown away, and fetched again."""
 _Stock: Final = fetcher.PartitionRecords
 _StockResult: Final = fetcher.FetchResult
 
@@ -41,6 +43,7 @@ class _LeanRecords(_Stock):  # type: ignore[misc,valid-type]  # aiokafka has no 
         while len(taken) < most and self._records.has_next():
             batch = self._records.next_batch()
             if self._check_crcs and not batch.validate_crc():
+                self.next_fetch_offset = _REFETCH  # good batches before it are read again too
                 raise CorruptRecordException(f"Invalid CRC - {self._tp}")
             if not batch.is_control_batch:
                 records = list(batch)
