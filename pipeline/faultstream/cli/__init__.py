@@ -5,7 +5,6 @@ and one line in `COMMANDS`. Exit codes: 0 fine, 1 the answer is no, 2 usage or c
 3 cannot reach Kafka or ClickHouse.
 """
 
-import difflib
 import importlib
 import sys
 from typing import Final
@@ -112,6 +111,8 @@ class Commands(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as exc:
+            import difflib  # noqa: PLC0415 - start-up time, and only for mistakes
+
             near = difflib.get_close_matches(args[0], self.list_commands(ctx), n=1)
             if near:
                 exc.message += f" Did you mean {near[0]}?"

@@ -1,12 +1,10 @@
 """`faultstream pause`: stop commanding recovery, or take that back."""
 
-import asyncio
-
 import click
 
 from faultstream import wire
 from faultstream.cli.duration import DURATION, now_ms
-from faultstream.cli.steering import Desk, shown, standing, steering
+from faultstream.cli.steering import Desk, steering, tell
 from faultstream.core import ids
 from faultstream.core.records import Control
 
@@ -32,7 +30,7 @@ def command(length_ms: int | None, *, service: str, resume: bool, listed: bool, 
     """
     now = now_ms()
     if listed:
-        _list(desk, now)
+        tell(desk, "pause", _whose, "nothing is paused")
         return
     if resume and length_ms is not None:
         raise click.UsageError("--resume takes the pause back now; leave out --for")
@@ -55,11 +53,8 @@ def command(length_ms: int | None, *, service: str, resume: bool, listed: bool, 
         click.echo(f"{what} paused in {desk.where} until {wire.rfc3339(record.until_at_ms)}")
 
 
-def _list(desk: Desk, now: int) -> None:
-    found = asyncio.run(standing(desk.brokers, desk.topology, "pause", now))
-    for each in found:
-        click.echo(shown(each, str(each.parameters.get("service") or "every service")))
-    click.echo("nothing is paused" if not found else f"{len(found)} in force", err=True)
+def _whose(pause: Control) -> str:
+    return str(pause.parameters.get("service") or "every service")
 
 
 def control(

@@ -1,12 +1,10 @@
 """`faultstream silence`: tell nobody of what matches, for a while."""
 
-import asyncio
-
 import click
 
 from faultstream import wire
 from faultstream.cli.duration import DURATION, now_ms
-from faultstream.cli.steering import Desk, shown, standing, steering
+from faultstream.cli.steering import Desk, steering, tell
 from faultstream.core import ids
 from faultstream.core.notify.matchers import MatcherError, matcher
 from faultstream.core.records import Control
@@ -38,7 +36,7 @@ def command(
               faultstream silence service=orders 'level!=critical' --expire
     """
     if listed:
-        _list(desk)
+        tell(desk, "silence", _matchers, "nothing is silenced")
         return
     if not matchers:
         raise click.UsageError("name what is silenced, such as service=orders")
@@ -71,10 +69,6 @@ def command(
         click.echo(f"silenced in {where} until {wire.rfc3339(until_ms)}: {shown}")
 
 
-def _list(desk: Desk) -> None:
-    found = asyncio.run(standing(desk.brokers, desk.topology, "silence", now_ms()))
-    for each in found:
-        matchers = each.parameters.get("matchers")
-        texts = [str(one) for one in matchers] if isinstance(matchers, list) else []
-        click.echo(shown(each, ", ".join(texts)))
-    click.echo("nothing is silenced" if not found else f"{len(found)} in force", err=True)
+def _matchers(silence: Control) -> str:
+    matchers = silence.parameters.get("matchers")
+    return ", ".join(map(str, matchers)) if isinstance(matchers, list) else ""

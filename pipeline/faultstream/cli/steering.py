@@ -20,6 +20,7 @@ from faultstream.core.errors import DataError
 from faultstream.core.policy import Topology
 from faultstream.core.records import Control, ControlKind
 from faultstream.core.report.text import clean
+from faultstream.ops.clock import now_ms
 from faultstream.transport.scan import scan
 from faultstream.transport.topics import wait_for_broker
 
@@ -126,7 +127,15 @@ async def standing(
     return [one for one in last.values() if one.active and (one.until_at_ms or now_ms + 1) > now_ms]
 
 
-def shown(control: Control, what: str) -> str:
+def tell(desk: "Desk", kind: ControlKind, what: Callable[[Control], str], nothing: str) -> None:
+    """Print the controls of a kind that are in force, a line each, or `nothing`."""
+    found = asyncio.run(standing(desk.brokers, desk.topology, kind, now_ms()))
+    for each in found:
+        click.echo(_shown(each, what(each)))
+    click.echo(f"{len(found)} in force" if found else nothing, err=True)
+
+
+def _shown(control: Control, what: str) -> str:
     """A control in force as a line: what, where, until when, by whom and why."""
     until = "until taken back"
     if control.until_at_ms is not None:
