@@ -61,12 +61,6 @@ def _pair(one: str, other: str) -> str:
     return f"{one}>{other}" if one < other else f"{other}>{one}"
 
 
-def met(topology: Topology, state: EnvironmentState, one: str, other: str) -> bool:
-    """Whether two services rose together often enough to ask more."""
-    link = state.links.get(_pair(one, other))
-    return link is not None and link.count >= topology.detectors.correlation.count
-
-
 def joined(topology: Topology, state: EnvironmentState, source: str, target: str) -> Link | None:
     """What was learned of two services, if they rise together and `source` comes first; its lags
     are those of `target`."""

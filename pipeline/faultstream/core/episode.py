@@ -89,22 +89,17 @@ class Episode(msgspec.Struct, array_like=True, kw_only=True):
             self.last_ms = max(self.last_ms, slot.last_ms)
 
     def _take(self, cell: Cell) -> None:
-        count, first_ms, evidence = cell.count, cell.first_ms, cell.evidence
-        self.count += count
-        self.first_ms = min(self.first_ms, first_ms)
+        self.count += cell.count
+        self.first_ms = min(self.first_ms, cell.first_ms)
         self.last_ms = max(self.last_ms, cell.last_ms)
         if cell.layer and (not self.layer or cell.layer < self.layer):
             self.layer = cell.layer
-        _add(self.operations, cell.operation or "", count)
-        _add(self.dependencies, cell.dependency or "", count)
-        if len(self.evidence) < EVIDENCE or first_ms <= self.evidence[-1][0]:
-            self.evidence = sorted(self.evidence + evidence)[:EVIDENCE]
-        latest = self.latest
-        if len(latest) < LATEST or evidence[-1] > latest[0]:
-            if latest and evidence[0] >= latest[-1]:  # as it mostly is: already in order
-                self.latest = (latest + evidence)[-LATEST:]
-            else:
-                self.latest = sorted(latest + evidence)[-LATEST:]
+        _add(self.operations, cell.operation or "", cell.count)
+        _add(self.dependencies, cell.dependency or "", cell.count)
+        if len(self.evidence) < EVIDENCE or cell.first_ms <= self.evidence[-1][0]:
+            self.evidence = sorted(self.evidence + cell.evidence)[:EVIDENCE]
+        if len(self.latest) < LATEST or cell.evidence[-1] > self.latest[0]:
+            self.latest = sorted(self.latest + cell.evidence)[-LATEST:]
 
     def shown(self) -> list[Evidence]:
         """The first and the newest events in order of time, at most EVIDENCE: what keeps it going

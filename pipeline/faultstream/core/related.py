@@ -6,7 +6,7 @@ rise begins none: finer conditions are left out.
 """
 
 from faultstream.core.correlate import dependencies
-from faultstream.core.correlation import joined, met
+from faultstream.core.correlation import joined
 from faultstream.core.incident import EnvironmentState, Rise
 from faultstream.core.policy import Topology
 
@@ -37,8 +37,6 @@ def related(topology: Topology, state: EnvironmentState, rise: Rise) -> bool:
 
 def _learned(topology: Topology, state: EnvironmentState, one: Rise, other: Rise) -> bool:
     first, second = one.service, other.service
-    if not met(topology, state, first, second):
-        return False
     return bool(joined(topology, state, first, second) or joined(topology, state, second, first))
 
 

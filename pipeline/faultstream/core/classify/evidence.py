@@ -36,8 +36,6 @@ CONFIDENCE: Final[dict[str, float]] = {
     "leaf": 0.7,
     "words": 0.75,
     "status": 0.75,
-    "package": 0.7,
-    "phrase": 0.6,
     "default": 0.3,
 }
 SOFT_ANCESTOR: Final = 0.6
