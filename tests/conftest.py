@@ -55,6 +55,18 @@ def apache_kafka(apache_kafka_node: ApacheKafka) -> str:
     return apache_kafka_node.address
 
 
+@pytest.fixture
+def own_apache_kafka(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """Address of an Apache Kafka node of the test's own."""
+    request.getfixturevalue("apache_kafka")  # skips or fails where it is absent
+    node = ApacheKafka(tmp_path_factory.mktemp("kafka"))
+    node.start()
+    yield node.address
+    node.stop()
+
+
 @pytest.fixture(
     params=["embedded", pytest.param("apache", marks=pytest.mark.kafka)],
 )

@@ -7,7 +7,6 @@ import asyncio
 import os
 import random
 from collections import Counter
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -17,7 +16,6 @@ from faultstream.client import Executor
 from faultstream.core.ids import derive
 from faultstream.core.records import RecoveryCommand
 from tests.integration.running import KEY, Pipeline, Producer, error
-from tests.kafka import ApacheKafka
 from tests.until import until
 
 KILLS = int(os.environ.get("FAULTSTREAM_KILLS", "20"))
@@ -64,18 +62,12 @@ class Load:
 
 
 @pytest.fixture(params=["embedded", pytest.param("apache", marks=pytest.mark.kafka)])
-def kafka(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[str | None]:
+def kafka(request: pytest.FixtureRequest) -> str | None:
     """A broker of this test's own; None is the embedded one that `up` starts."""
     if request.param == "embedded":
-        yield None
-        return
-    request.getfixturevalue("apache_kafka")  # skips or fails where it is absent
-    node = ApacheKafka(tmp_path_factory.mktemp("kafka"))
-    node.start()
-    yield node.address
-    node.stop()
+        return None
+    address: str = request.getfixturevalue("own_apache_kafka")
+    return address
 
 
 async def test_kill_minus_9_loses_and_repeats_nothing(kafka: str | None, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
 
@@ -28,7 +28,6 @@ from faultstream.stream.notify import AT_ONCE
 from faultstream.transport import topics
 from faultstream.transport.scan import scan
 from tests import serving
-from tests.kafka import ApacheKafka
 from tests.until import until_async
 
 ROUNDS: Final = int(os.environ.get("FAULTSTREAM_ROUNDS", "3"))
@@ -39,18 +38,11 @@ pytestmark = [pytest.mark.chaos, pytest.mark.timeout(600)]
 
 
 @pytest.fixture(params=["embedded", pytest.param("apache", marks=pytest.mark.kafka)])
-def brokers(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[str]:
+def brokers(request: pytest.FixtureRequest) -> str:
     """A broker; Apache Kafka's is a node of this test's own."""
-    if request.param == "embedded":
-        yield request.getfixturevalue("embedded_broker")
-        return
-    request.getfixturevalue("apache_kafka")  # skips or fails where it is absent
-    node = ApacheKafka(tmp_path_factory.mktemp("kafka"))
-    node.start()
-    yield node.address
-    node.stop()
+    name = {"embedded": "embedded_broker", "apache": "own_apache_kafka"}[request.param]
+    address: str = request.getfixturevalue(name)
+    return address
 
 
 class Replicas:

@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-import msgspec
 import yaml
 
 from faultstream.cli.detect import Run as Detection
@@ -31,7 +30,7 @@ incidents:
 """
 
 
-def topology_file(folder: Path, *, enabled: bool) -> Path:
+def topology(folder: Path, *, enabled: bool) -> Topology:
     """The shipped topology, where an error that merely recurs is no incident; with prevention or
     without."""
     given: dict[str, Any] = yaml.safe_load(Path("topology.yaml").read_text())
@@ -41,24 +40,17 @@ def topology_file(folder: Path, *, enabled: bool) -> Path:
         given["prevention"] = {"enabled": True}
     file = folder / f"prevention-{enabled}.yaml"
     file.write_text(yaml.safe_dump(given))
-    return file
+    return load_topology(file)
 
 
-def topology(folder: Path, *, enabled: bool) -> Topology:
-    """As `topology_file`."""
-    return load_topology(topology_file(folder, enabled=enabled))
-
-
-def events(folder: Path, seed: int, shift_ms: int = 0) -> list[ErrorEvent]:
-    """What the fleet reports in the order of arrival, `shift_ms` later than simulated."""
+def events(folder: Path, seed: int) -> list[ErrorEvent]:
+    """What the fleet reports in the order of arrival."""
     file = folder / "fleet.yaml"
     file.write_text(FLEET)
-    made = []
-    for one in Run(load(str(file)), seed).arrivals():
-        event = one.event
-        event = msgspec.structs.replace(event, time=int(event.time or 0) + shift_ms)
-        made.append(admit(encode_event(event), timestamp_ms=int(event.time or 0)))
-    return made
+    return [
+        admit(encode_event(one.event), timestamp_ms=int(one.event.time or 0))
+        for one in Run(load(str(file)), seed).arrivals()
+    ]
 
 
 class Foreseen(NamedTuple):
