@@ -242,6 +242,41 @@ def test_what_was_predicted_and_comes_is_recovered() -> None:
     assert not here.state.beliefs
 
 
+def test_what_opens_no_incident_is_not_what_was_foreseen() -> None:
+    """A pattern of a mild kind joins and changes nothing: what it shows was there before. What was
+    done waits for the end of the prediction; a burst is what was foreseen."""
+    for came in (False, True):
+        here = Desk(topology(**PREVENTING))
+        predicted(here)
+        here.opens(2, kind="novel", rate=0.4)
+        here.answers()
+        for _ in range(30):
+            here.rate(0.4, 2, after_ms=2_000)
+        assert (here.at, len(here.commands)) == ("verifying", 1)
+        if came:
+            here.opens(3, kind="burst", rate=1.0)
+            for _ in range(10):
+                here.rate(1.0, 3, after_ms=2_000)
+            assert here.commands[1].rollback_of == here.commands[0].command_id
+        else:
+            here.closes(1)
+            assert here.at == "resolved"
+            assert "what was foreseen did not come, retry was carried out" in here.last.reason
+        assert not here.state.beliefs
+
+
+def test_errors_that_end_before_the_prediction_are_over() -> None:
+    """What was done against errors that are there is judged by them, though more is foreseen."""
+    here = Desk(topology(**PREVENTING))
+    here.opens(2)
+    predicted(here)
+    here.answers()
+    here.rate(0.0, 2, after_ms=4_000)
+    here.closes(2)
+    here.waits(9_000)
+    assert (here.at, here.outcomes) == ("resolved", ["retry cured"])
+
+
 def old_state() -> dict[str, Any]:
     """A state as version 1 wrote it, while a command was being verified."""
     here = Desk()

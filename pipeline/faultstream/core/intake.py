@@ -33,7 +33,7 @@ def take(turn: Turn, pattern: Pattern) -> None:
         state.gone[pattern_id] = Remembered(pattern.revision, turn.now_ms + MEMORY_MS)
         if known is not None:
             del state.sights[pattern_id]
-            _stopped(turn, state.cases.get(known.incident_id))
+            _stopped(turn, state.cases.get(known.incident_id), pattern)
         return
     case = state.cases.get(known.incident_id) if known is not None else None
     if known is not None:
@@ -107,17 +107,20 @@ def _open(turn: Turn, pattern: Pattern) -> Case:
     return case
 
 
-def _stopped(turn: Turn, case: Case | None) -> None:
-    """A pattern of the case has closed."""
+def _stopped(turn: Turn, case: Case | None, pattern: Pattern) -> None:
+    """`pattern`, which is of the case, has closed."""
     if case is None:
         return
     case.news_ms = turn.now_ms
     if _lasts(turn, case):
         watch(turn, case, news=True)
         return
-    if case.phase == "verifying":
-        strategy = case.run.strategy if case.run is not None else "nothing"
-        cured(turn, case, f"{strategy} cured it: the stream saw the errors fall")
+    if case.phase == "verifying" and case.run is not None:
+        strategy = case.run.strategy
+        if pattern.kind == "predicted" and not pattern.came_true:
+            cured(turn, case, f"what was foreseen did not come, {strategy} was carried out")
+        else:
+            cured(turn, case, f"{strategy} cured it: the stream saw the errors fall")
     elif case.phase == "escalated":
         turn.feed(case, "stopped", "the errors stopped after escalation")
     elif case.run is not None:

@@ -10,7 +10,7 @@ from faultstream.core.workflow import steps_of
 
 def proceed(turn: Turn, case: Case) -> None:
     """Decides what to do next about an incident, and does it."""
-    pattern = lead(turn.state, case)
+    pattern = lead(turn, case)
     if pattern is None:
         turn.feed(case, "stopped", "the errors stopped")
         return
@@ -65,7 +65,7 @@ def _begin(turn: Turn, case: Case, pattern: Pattern, decision: Decision) -> None
             wanted.parameters if wanted is not None else {},
         ),
         approved_by=wanted.by if wanted is not None else approved,
-        preventive=preventive(turn.state, case),
+        preventive=preventive(turn, case),
         dry_run=turn.topology.guards.dry_run or (wanted is not None and wanted.dry_run),
         route=decision.route,
         error_type=pattern.error_type,

@@ -14,7 +14,7 @@ _LEARNT: Final = frozenset({"cured", "recurring", "worse", "failed", "partial", 
 
 def issue(turn: Turn, case: Case) -> None:
     """Sends what of the run may begin now."""
-    run, pattern = case.run, lead(turn.state, case) or stands_for(case)
+    run, pattern = case.run, lead(turn, case) or stands_for(case)
     if run is None:
         return
     commanding.issue(turn, situation(turn, case, pattern), run)
@@ -113,7 +113,7 @@ def conclude(turn: Turn, case: Case, run: Run, outcome: Outcome, reason: str) ->
 def learned(turn: Turn, run: Run, outcome: Outcome) -> None:
     """Only what was seen in the stream, of what the route chose, says something about it."""
     policy = turn.topology.learning
-    known = run.reference > 0 and run.route and not run.dry_run
+    known = run.reference > 0 and run.route and not run.dry_run and not run.preventive
     if policy.enabled and known and outcome in _LEARNT:
         place = (run.route, run.error_type, run.strategy)
         learn.note(policy, turn.state.beliefs, place, outcome, turn.now_ms)
@@ -121,7 +121,7 @@ def learned(turn: Turn, run: Run, outcome: Outcome) -> None:
 
 def undo(turn: Turn, case: Case) -> None:
     """Sends what takes the run back, one command after the other, and says when that is done."""
-    run, pattern = case.run, lead(turn.state, case) or stands_for(case)
+    run, pattern = case.run, lead(turn, case) or stands_for(case)
     if run is None or any(one.flying and one.command.rollback_of for one in case.tries):
         return
     if commanding.undo(turn, situation(turn, case, pattern), run):
@@ -130,5 +130,5 @@ def undo(turn: Turn, case: Case) -> None:
         turn.feed(case, "stuck", run.stuck)
     else:
         turn.feed(case, "undone", f"{run.strategy} was taken back")
-    if case.phase == "escalated" and lead(turn.state, case) is None:
+    if case.phase == "escalated" and lead(turn, case) is None:
         turn.feed(case, "stopped", f"the errors stopped; {case.incident.reason}")

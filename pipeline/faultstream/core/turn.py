@@ -137,10 +137,13 @@ def _copy(incident: Incident) -> Incident:
     return Incident(**fields)
 
 
-def lead(state: EnvironmentState, case: Case) -> Pattern | None:
+def lead(turn: Turn, case: Case) -> Pattern | None:
     """The pattern a decision is made on: of the root service, of what is there and not predicted,
-    with a category, the gravest; else what stands for one that a person named."""
-    found = patterns_of(state, case, case.service)
+    with a category, the gravest; else what stands for one that a person named. While nothing has
+    happened yet it is the prediction."""
+    found = patterns_of(turn.state, case, case.service)
+    if preventive(turn, case):
+        found = [one for one in found if one.kind == "predicted"]
     if not found:
         return case.asked
     return max(
@@ -162,10 +165,12 @@ def rate_of(state: EnvironmentState, case: Case) -> float:
     )
 
 
-def preventive(state: EnvironmentState, case: Case) -> bool:
-    """Whether nothing has happened yet."""
-    found = patterns_of(state, case, case.service)
-    return bool(found) and all(one.kind == "predicted" for one in found)
+def preventive(turn: Turn, case: Case) -> bool:
+    """Whether something is foreseen and nothing has happened yet. Patterns of a kind that opens no
+    incident have joined it and are none."""
+    opens = turn.topology.incidents.opened_by
+    kinds = {one.kind for one in patterns_of(turn.state, case, case.service)}
+    return "predicted" in kinds and kinds.isdisjoint(set(opens) - {"predicted"})
 
 
 def situation(turn: Turn, case: Case, pattern: Pattern) -> Situation:
@@ -179,7 +184,7 @@ def situation(turn: Turn, case: Case, pattern: Pattern) -> Situation:
         layer=case.layer,
         approved=case.proposal if case.approved_by else "",
         by_hand=case.wanted is not None,
-        preventive=preventive(turn.state, case),
+        preventive=preventive(turn, case),
     )
 
 

@@ -29,7 +29,7 @@ def watch(turn: Turn, case: Case, *, news: bool) -> None:
             if outcome is not None and case.phase in FLYING and attempt.flying:
                 settle(turn, case, run, attempt, outcome)
         return
-    if case.phase == "verifying" and not preventive(turn.state, case):
+    if case.phase == "verifying" and not (run.preventive and preventive(turn, case)):
         _verify(turn, case, run, news=news)
 
 
