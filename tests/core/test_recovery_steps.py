@@ -5,7 +5,7 @@ from typing import Any, Final
 import pytest
 
 from faultstream.core.controls import Cancel
-from faultstream.core.policy import StepPolicy
+from faultstream.core.policy import LearningPolicy, StepPolicy
 from faultstream.core.records import RecoveryCommand
 from faultstream.core.respond import Tick
 from faultstream.core.workflow import circle_of, ordered
@@ -224,30 +224,37 @@ def test_made_worse_is_taken_back() -> None:
 
 
 @pytest.mark.parametrize(
-    ("count", "span_ms", "rate", "taken_back"),
+    ("count", "span_ms", "rate", "verdict"),
     [
-        (3, 1_000, 8.0, True),  # 2 intervals in a second, then 40 errors in 5 s
-        (3, 1_000, 4.0, False),  # two intervals say too little of twice the rate
-        (21, 10_000, 4.0, True),  # twenty say enough
-        (21, 10_000, 2.0, False),
-        (3, 0, 8.0, False),  # all at once: nothing is known
-        (1, 0, 8.0, False),
+        (3, 1_000, 20.0, "worse"),  # 2 intervals in a second, then 100 errors in 5 s
+        (3, 1_000, 8.0, "probably"),  # then 40
+        (3, 1_000, 4.0, ""),  # two intervals say too little of twice the rate
+        (21, 10_000, 6.0, "worse"),
+        (21, 10_000, 4.0, "probably"),  # twenty say enough
+        (21, 10_000, 2.0, ""),
+        (3, 0, 8.0, ""),  # all at once: nothing is known
+        (1, 0, 8.0, ""),
     ],
 )
 def test_what_did_not_help_and_probably_did_harm_is_taken_back(
-    count: int, span_ms: int, rate: float, taken_back: bool
+    count: int, span_ms: int, rate: float, verdict: str
 ) -> None:
-    """Of a young incident nobody knows the rate, so it is not called worse; but what was done is
-    not left in place when the errors are more by a standard deviation than they were before."""
+    """Of a young incident nobody knows the rate. What was done is not left in place when the errors
+    are more by a standard deviation than the first ones; by three they were made worse."""
     here = Desk(topology(routes=[{"name": "all", "strategies": ["retry", "cache_clear"]}]))
     here.opens(transient=True, count=count, first_at_ms=here.now - span_ms, rate=count / 5)
     here.answers()
     here.waits(9_000)
     here.rate(rate)
     outcome = "retry recurring"
-    if taken_back:
+    if verdict:
+        outcome = "retry worse" if verdict == "worse" else outcome
         assert here.outcomes == [outcome, "undo retry pending"]
-        assert f"/s before it and at {rate:g}/s now" in here.last.reason
+        said = f"made worse: {rate:g} errors/s, 2 before"
+        probably = f"came at 2/s before it and at {rate:g}/s now"
+        assert (said if verdict == "worse" else probably) in here.last.reason
+        belief = here.state.beliefs["all|*|retry"]
+        assert belief.bad == (LearningPolicy().worse_weight if verdict == "worse" else 1.0)
         here.answers()
         outcome = "retry rolled_back"
     assert here.outcomes[0] == outcome

@@ -5,18 +5,23 @@ or below `cured_ratio` of what it was at the command (or rose to until it settle
 `watch_ms` without a break. A rate above that, measured entirely after settling, is the outcome
 `recurring`; so is a rate that is not low when `timeout_ms` have passed since the answer. It is
 `worse` when it is more than `worse_ratio` times what it was before anything was done, and by more
-than three standard deviations of a Poisson count.
+than three standard deviations of a Poisson count; or, while that rate is not known, by three
+standard deviations more than the intervals between the first errors say.
 """
 
 import math
 from collections.abc import Sequence
-from typing import Literal
+from typing import Final, Literal
 
 from faultstream.core.incident import Case, Run
 from faultstream.core.policy import Topology
 from faultstream.core.records import Pattern
 
 Verdict = Literal["waiting", "cured", "recurring", "worse"]
+
+_SURE: Final = 3.0
+"""Standard deviations by which a rate is more than by chance."""
+_LIKELY: Final = 1.0
 
 
 def start(topology: Topology, run: Run, now_ms: int) -> None:
@@ -40,13 +45,28 @@ def begun(topology: Topology, case: Case, run: Run, patterns: Sequence[Pattern])
 
 
 def rose(topology: Topology, run: Run, rate: float) -> bool:
-    """Whether the errors are probably more than before, by a standard deviation. Too little to say
-    that they were made worse, enough to take back what did not help."""
-    count, before = run.early
+    """Whether the errors are probably more than the first ones, by a standard deviation. Too little
+    to say that they were made worse, enough to take back what did not help."""
+    return _grown(topology, run, rate) >= _LIKELY
+
+
+def before(topology: Topology, run: Run, rate: float) -> float:
+    """How many errors a second there were before the command, where `rate` is so much more that it
+    made them worse; 0 where that cannot be said."""
+    if _worse(topology, run, rate):
+        return run.base
+    sure = not run.preventive and _grown(topology, run, rate) >= _SURE
+    return run.early[1] if sure else 0.0
+
+
+def _grown(topology: Topology, run: Run, rate: float) -> float:
+    """By how many standard deviations `rate` is more than the first errors of a young incident
+    say; those of the logarithm of a ratio of two counts."""
+    count, first = run.early
     window_s = topology.detectors.rate_window_ms / 1000
-    if count <= 0 or before <= 0 or rate <= before:
-        return False
-    return math.log(rate / before) >= math.sqrt(1 / count + 1 / (rate * window_s))
+    if count <= 0 or first <= 0 or rate <= first:
+        return 0.0
+    return math.log(rate / first) / math.sqrt(1 / count + 1 / (rate * window_s))
 
 
 def known_ms(topology: Topology, case: Case) -> int:
@@ -91,7 +111,7 @@ def judge(
     run.low_since_ms = None
     measured = now_ms >= run.settled_ms + topology.detectors.rate_window_ms
     if (news and measured) or now_ms >= run.give_up_ms:
-        return "worse" if _worse(topology, run, rate) else "recurring"
+        return "worse" if before(topology, run, rate) > 0 else "recurring"
     return "waiting"
 
 
@@ -99,5 +119,5 @@ def _worse(topology: Topology, run: Run, rate: float) -> bool:
     if run.base <= 0 or rate <= topology.verify.worse_ratio * run.base:
         return False
     window_s = topology.detectors.rate_window_ms / 1000
-    before, now = run.base * window_s, rate * window_s
-    return now - before >= 3 * math.sqrt(max(before, 1.0))
+    counted, now = run.base * window_s, rate * window_s
+    return now - counted >= _SURE * math.sqrt(max(counted, 1.0))

@@ -50,7 +50,8 @@ def _verify(turn: Turn, case: Case, run: Run, *, news: bool) -> None:
         return
     text = f"done, but {rate:g} errors/s go on (were {run.reference:g})"
     if verdict == "worse":
-        text = f"it was made worse: {rate:g} errors/s, {run.base:g} before"
+        before = verify.before(turn.topology, run, rate)
+        text = f"it was made worse: {rate:.2g} errors/s, {before:.2g} before"
     elif run.undo and run.preventive:
         text = f"it prevented nothing, {rate:g} errors/s came: it is taken back"
     elif run.undo:
