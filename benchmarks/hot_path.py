@@ -4,16 +4,15 @@
 
 Prints microseconds of CPU an event, the median of interleaved rounds, and the ratio to
 orjson.loads of the same events: first the parts for one event, then the whole way for several kinds
-of traffic, all known to the memos as in a running worker; then the slowest of a set of hostile
-messages of 64 KiB. Judging and saving are not in it: they cost per chunk, not per event. Trust the
-ratios; the machine is noisy.
+of traffic, all known to the memos as in a running worker. The worst records are in hostile.py.
+Judging and saving are not in it: they cost per chunk, not per event. Trust the ratios; the machine
+is noisy.
 """
 
 import argparse
 import statistics
 import time
 from collections.abc import Callable
-from functools import partial
 from itertools import cycle
 from typing import Any
 
@@ -30,14 +29,6 @@ from faultstream.formats.shapes import Shapes
 from faultstream.wire import parse_time, rfc3339
 
 NOW_MS = parse_time("2026-11-22T02:01:40Z")
-
-SIZE = 65_536
-HOSTILE = ("a", "1", "a1", "/", "/a", ":", "::1", "<", "\n", " ", "a@", "http://", "x=", "user ",
-           "password=", "eyJ", "for a from ", "0-", "f", "[:", "token:", "Bearer ", "://a:", "1 ",
-           "AKIA", "é", "a.", "$$", "4111 ", "%s{}[]()", "0000 ", "4111 1111 1111 1111 ",
-           "4111-1111-", "pwd:    ", "passwd='", "token=aaaaaaa ", "https://a:b@c ",
-           "api_key: ", "1234567890123 ", "-----BEGIN PRIVATE KEY-----", "Basic a",
-           "AKIA0123456789 ")  # fmt: skip
 
 
 def cpu_us(step: Callable[[], object], times: int) -> float:
@@ -109,8 +100,8 @@ def measured(steps: dict[str, tuple[Callable[[], object], int]], rounds: int) ->
     return {name: statistics.median(values) for name, values in seen.items()}
 
 
-def parts(topology: Topology, events: int, rounds: int) -> float:
-    """Print what the parts cost for one event; returns what loading it costs."""
+def parts(topology: Topology, events: int, rounds: int) -> None:
+    """Print what the parts cost for one event."""
     group, classifier, detect = Grouper(topology).group, Classifier(topology), Detect(topology)
     event = admit(EVENT, timestamp_ms=NOW_MS)
     its, state = group(event), detect.new("production", "payments")
@@ -131,7 +122,6 @@ def parts(topology: Topology, events: int, rounds: int) -> float:
     print(f"{'part':34}{'us/event':>10}{'ratio':>8}")
     for name, cost in costs.items():
         print(f"{name:34}{cost:10.2f}{cost / base:8.2f}")
-    return base
 
 
 def over(step: Callable[[bytes], object], values: list[bytes]) -> Callable[[], object]:
@@ -157,48 +147,14 @@ def whole(topology: Topology, events: int, rounds: int) -> None:
         print(f"{name:34}{cost:10.2f}{cost / costs[f'orjson.loads {name}']:8.2f}")
 
 
-def hostile(topology: Topology, base: float) -> None:
-    """Print what the slowest of the hostile messages costs, and how the cost grows with length.
-
-    Linear is a ratio of about 4 for four times the length; grouping sees the head only, so its
-    ratio is about 1.
-    """
-    classifier = Classifier(topology)
-    plain = orjson.loads(EVENT)
-    slowest: dict[str, tuple[float, str]] = {"admit": (0.0, ""), "group": (0.0, "")}
-    steepest: dict[str, tuple[float, str]] = dict(slowest)
-    for piece in HOSTILE:
-        costs: dict[str, list[float]] = {"admit": [], "group": []}
-        for size in (SIZE // 4, SIZE):
-            message = (piece * (size // len(piece) + 1))[:size]
-            value = orjson.dumps(plain | {"message": message})
-            admitted = admit(value, timestamp_ms=0)
-            steps: dict[str, Callable[[], object]] = {
-                "admit": partial(admit, value, timestamp_ms=0),
-                "group": partial(group_of, admitted, classifier),
-            }
-            for name, step in steps.items():
-                costs[name].append(min(cpu_us(step, 1) for _ in range(3)))
-        for name, (short, long) in costs.items():
-            slowest[name] = max(slowest[name], (long, piece))
-            steepest[name] = max(steepest[name], (long / short, piece))
-    print()
-    for name, (cost, piece) in slowest.items():
-        shown = f"{cost / 1000:.1f} ms ({cost / base:.0f} x)"
-        grows, other = steepest[name]
-        print(f"slowest hostile {name}: {shown}, {piece!r} repeated;")
-        print(f"    from 16 to 64 KiB at most {grows:.1f} x, {other!r} repeated")
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--events", type=int, default=20_000)
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
     topology = load(None)
-    base = parts(topology, options.events, options.rounds)
+    parts(topology, options.events, options.rounds)
     whole(topology, options.events, options.rounds)
-    hostile(topology, base)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,13 @@
 """Whatever is sent, grouping and classifying it ends, and what is looked at is bounded."""
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from faultstream.config.topology import load
 from faultstream.core.classify import Classifier
 from faultstream.core.event import Cause, ErrorEvent, Frame
-from faultstream.core.frames import frame_name, without_recursion
+from faultstream.core.frames import frame_name, is_test, without_recursion
 from faultstream.core.grouping import Grouper, group_of
 from faultstream.core.template import HEAD_CHARS, template
 
@@ -62,3 +63,17 @@ def test_recursion_is_bounded(names: list[str]) -> None:
     once = without_recursion(names)
     assert len(once) <= len(names)
     assert without_recursion(once) == once
+
+
+@pytest.mark.parametrize(
+    ("module", "test"),
+    [
+        ("com.acme.ShopTest", True), ("com.acme.ShopTests$1", True), ("tests.shop", True),
+        ("shop.test_cart", True), ("shop_test", True), ("spec.cart_spec", True),
+        ("com.acme.TestCart", True), ("com.acme.Testament", False), ("contest.entry", False),
+        ("latest", False), ("Spec", False), ("a_" * 250, False),
+    ],
+)  # fmt: skip
+def test_frames_of_tests(module: str, test: bool) -> None:
+    """Test cases are told by how a part of their module begins or ends."""
+    assert is_test(Frame(module=module)) is test

@@ -137,7 +137,7 @@ def test_broken_text_is_mended(raw: bytes) -> None:
 def test_long_things_are_cut_and_named() -> None:
     """Past a limit what is harmless to cut is cut, exactly at the bound, and named."""
     event = admitted(
-        message="m" * (limits.MAX_MESSAGE_CHARS + 1),
+        message="m" * limits.MAX_MESSAGE_CHARS + "n",
         operation="o" * 513,
         component="c" * 512,
         frames=[{"function": str(n)} for n in range(limits.MAX_FRAMES + 1)],
@@ -145,7 +145,8 @@ def test_long_things_are_cut_and_named() -> None:
         tags={str(n): "v" for n in range(limits.MAX_TAGS + 1)},
     )
     assert len(event.message) == limits.MAX_MESSAGE_CHARS
-    assert event.message.endswith(" [cut]")
+    assert (event.message[0], event.message[-2:]) == ("m", "mn")
+    assert event.message.count(" [cut] ") == 1
     assert (len(event.operation), len(event.component)) == (512, 512)
     assert len(event.frames) == limits.MAX_FRAMES
     assert (event.frames[0].function, event.frames[-1].function) == ("0", str(limits.MAX_FRAMES))
@@ -195,3 +196,44 @@ def test_any_fields(fields: dict[str, Any]) -> None:
     assert isinstance(event.time, int)
     assert len(event.message) <= limits.MAX_MESSAGE_CHARS
     assert event == admit(raw, timestamp_ms=NOW)
+
+
+def test_what_is_long_together_is_cut() -> None:
+    """Causes, tags and frames have room together, exactly to the bound; the ends of stacks stay."""
+
+    def made(extra: int) -> ErrorEvent:
+        rest = limits.MAX_CAUSES_CHARS - 10 * 800
+        return admitted(
+            causes=[{"error_type": "E", "message": "c" * 800} for _ in range(10)]
+            + [{"error_type": "E", "message": "c" * (rest + extra)}],
+            tags={"k": "v" * (4_096 - 1), "l": "v" * (4_095 + extra)},
+            frames=[
+                {"function": f"{n:0256}"} for n in range(limits.MAX_FRAMES_CHARS // 256 + extra)
+            ],
+        )
+
+    assert made(0).cut == []
+    event = made(1)
+    assert event.cut == ["causes", "tags", "frames"]
+    assert sum(len(one.message) for one in event.causes) <= limits.MAX_CAUSES_CHARS
+    assert sum(len(key) + len(text) for key, text in event.tags.items()) <= limits.MAX_TAGS_CHARS
+    kept = [int(frame.function) for frame in event.frames]
+    assert len(kept) == limits.MAX_FRAMES_CHARS // 256
+    assert (kept[0], kept[-1]) == (0, limits.MAX_FRAMES_CHARS // 256)
+
+
+@given(st.integers(0, 250), st.integers(0, 400), st.integers(0, 60), st.integers(0, 70))
+def test_texts_are_bounded(frames: int, length: int, causes: int, tags: int) -> None:
+    """Whatever a record holds, what the hot path looks through is bounded."""
+    event = admitted(
+        message="m" * 300 * length,
+        frames=[{"module": "a" * length, "function": "b" * n} for n in range(frames)],
+        causes=[{"error_type": "E", "message": "c" * length * 3} for _ in range(causes)],
+        tags={f"{n}": "v" * length for n in range(tags)},
+    )
+    assert len(event.message) <= limits.MAX_MESSAGE_CHARS
+    assert sum(len(one.message) for one in event.causes) <= limits.MAX_CAUSES_CHARS
+    assert sum(len(key) + len(text) for key, text in event.tags.items()) <= limits.MAX_TAGS_CHARS
+    assert sum(len(one.module) + len(one.function) for one in event.frames) <= (
+        limits.MAX_FRAMES_CHARS
+    )

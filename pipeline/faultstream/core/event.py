@@ -9,7 +9,14 @@ from typing import Final
 import msgspec
 
 MAX_RECORD_BYTES: Final = 256 * 1024
-MAX_MESSAGE_CHARS: Final = 64 * 1024
+MAX_MESSAGE_CHARS: Final = 12 * 1024
+"""Of longer messages the beginning and the end are kept."""
+MAX_CAUSES_CHARS: Final = 8 * 1024
+"""The messages of all causes together; past it all are cut to the same length."""
+MAX_TAGS_CHARS: Final = 8 * 1024
+"""The names and values of all tags together; past it the values are cut to the same length."""
+MAX_FRAMES_CHARS: Final = 24 * 1024
+"""The names of all frames together; past it frames in the middle are left out."""
 MAX_FRAMES: Final = 200
 MAX_CAUSES: Final = 50
 MAX_TAGS: Final = 64

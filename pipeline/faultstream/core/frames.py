@@ -14,53 +14,56 @@ from faultstream.core.event import Frame
 MAX_CYCLE: Final = 8
 """The longest recursion, in frames, that is recognised as one."""
 
-# Applied in order to functions, and the first group also to modules and types.
-_GENERATED: Final[tuple[tuple[re.Pattern[str], str], ...]] = tuple(
-    (re.compile(expression), replacement)
-    for expression, replacement in (
+# Applied in order to functions, and the first group also to modules and types. Before each
+# expression stands what any name has that it fits, because looking for that is far cheaper.
+_GENERATED: Final[tuple[tuple[str, re.Pattern[str], str], ...]] = tuple(
+    (part, re.compile(expression), replacement)
+    for part, expression, replacement in (
         # Spring, CGLIB, ByteBuddy, Javassist, Guice, Hibernate, mock classes
-        (r"\$\$(?:Enhancer|FastClass|EnhancedBy|SpringCGLIB|Lambda|KeyFactory|Hibernate|Mock)"
+        ("$$", r"\$\$(?:Enhancer|FastClass|EnhancedBy|SpringCGLIB|Lambda|KeyFactory|Hibernate|Mock)"
          r"[\w$./]{0,400}", ""),
-        (r"_\$\$_(?:jvst|javassist|Weld)[\w$]{0,200}", ""),
-        (r"\$(?:ByteBuddy|HibernateProxy|HibernateAccessOptimizer|MockitoMock|Proxy)\$[\w$]{0,200}",
-         ""),
-        (r"(?:com\.sun\.proxy\.|jdk\.proxy[0-9]{1,4}\.)?\$Proxy[0-9]{1,9}", "$Proxy"),
-        (r"(Generated(?:Method|Constructor|SerializationConstructor)Accessor)[0-9]{1,9}", r"\1"),
-        (r"(LambdaForm\$\w{1,40})/0x[0-9a-f]{1,16}", r"\1"),
-        (r"/0x[0-9a-f]{4,16}", ""),
-        (r"@[0-9a-f]{6,16}\b", ""),
-        (r"::h[0-9a-f]{16}\b", ""),  # Rust
-        (r"_(?:ClientProxy|Subclass)\b", ""),  # Quarkus
-        (r"(\$_(?:\w{1,80}_)?closure)[0-9]{1,6}", r"\1"),  # Groovy
-        (r"(\$(?:fn|eval|reify|iter))__[0-9]{1,9}", r"\1"),  # Clojure
-        (r"\+<>c(?:__DisplayClass[0-9_]{1,12})?", ""),  # C#
-        (r"class@anonymous\S{0,400}", "class@anonymous"),  # PHP, with a path and a number
+        ("_$$_", r"_\$\$_(?:jvst|javassist|Weld)[\w$]{0,200}", ""),
+        ("$", r"\$(?:ByteBuddy|HibernateProxy|HibernateAccessOptimizer|MockitoMock|Proxy)\$"
+         r"[\w$]{0,200}", ""),
+        ("$Proxy", r"(?:com\.sun\.proxy\.|jdk\.proxy[0-9]{1,4}\.)?\$Proxy[0-9]{1,9}", "$Proxy"),
+        ("Accessor", r"(Generated(?:Method|Constructor|SerializationConstructor)Accessor)"
+         r"[0-9]{1,9}", r"\1"),
+        ("LambdaForm", r"(LambdaForm\$\w{1,40})/0x[0-9a-f]{1,16}", r"\1"),
+        ("/0x", r"/0x[0-9a-f]{4,16}", ""),
+        ("@", r"@[0-9a-f]{6,16}\b", ""),
+        ("::h", r"::h[0-9a-f]{16}\b", ""),  # Rust
+        ("_", r"_(?:ClientProxy|Subclass)\b", ""),  # Quarkus
+        ("$_", r"(\$_(?:\w{1,80}_)?closure)[0-9]{1,6}", r"\1"),  # Groovy
+        ("__", r"(\$(?:fn|eval|reify|iter))__[0-9]{1,9}", r"\1"),  # Clojure
+        ("+<>c", r"\+<>c(?:__DisplayClass[0-9_]{1,12})?", ""),  # C#
+        ("class@", r"class@anonymous\S{0,400}", "class@anonymous"),  # PHP, with a path and a number
     )
 )  # fmt: skip
-_FUNCTIONS: Final[tuple[tuple[re.Pattern[str], str], ...]] = tuple(
-    (re.compile(expression), replacement)
-    for expression, replacement in (
-        (r"^async |^async\*|^await in |^new |^bound ", ""),
-        (r"^(?:block|rescue|ensure)(?: \([0-9]{1,3} levels\))? in ", ""),  # Ruby
-        (r"\.<locals>\.", "."),  # Python
-        (r"\blambda\$(\w{1,200}?)\$[0-9]{1,9}", r"\1.<lambda>"),  # Java
-        (r"\bfun\$(\w{1,200}?)\$[0-9]{1,9}", r"\1.<lambda>"),
-        (r"<([\w.]{1,200})>(?:d__[0-9]{1,6}(?:`[0-9])?\.MoveNext|b__[0-9_]{1,12}|g__(\w{1,200})\|"
-         r"[0-9_]{1,12})", r"\1\2"),  # C#: async state machines, lambdas, local functions
-        (r"(?:\.|^)<>c(?:__DisplayClass[0-9_]{1,12})?(?=\.|$)", ""),
-        (r"^(lambda_method)[0-9]{1,9}", r"\1"),
-        (r" \[as [^\]]{1,200}\]$", ""),  # JavaScript
-        (r"\baccess\$[0-9]{3,4}\b", "access"),
-        (r"(\.func[0-9]{1,6})(?:\.[0-9]{1,6})*", ".func"),  # Go
-        (r"\.gowrap[0-9]{1,6}", ".func"),
-        (r"\[\.\.\.\]", ""),
-        (r"\{closure(?:[:#][^}]{0,400})?\}", "<lambda>"),  # PHP
-        (r"<anonymous(?:_[0-9]{1,6})?>|\(anonymous(?: function)?\)|^anonymous$", "<anonymous>"),
-        (r"^(?:Object|Function|Module|Array)\.(?=<anonymous>)", ""),
-        (r"<(?:listcomp|genexpr|dictcomp|setcomp)>", "<comp>"),
-        (r"\(\[?[^()]{0,400}\]?\)$", ""),
-        (r"\$[0-9]{1,9}(?=$|[.$])", "$"),
-        (r"(?<=[A-Za-z])_[0-9a-f]{8,40}$", ""),
+_FUNCTIONS: Final[tuple[tuple[str, re.Pattern[str], str], ...]] = tuple(
+    (part, re.compile(expression), replacement)
+    for part, expression, replacement in (
+        ("", r"^async |^async\*|^await in |^new |^bound ", ""),
+        (" in ", r"^(?:block|rescue|ensure)(?: \([0-9]{1,3} levels\))? in ", ""),  # Ruby
+        ("<", r"\.<locals>\.", "."),  # Python
+        ("lambda$", r"\blambda\$(\w{1,200}?)\$[0-9]{1,9}", r"\1.<lambda>"),  # Java
+        ("fun$", r"\bfun\$(\w{1,200}?)\$[0-9]{1,9}", r"\1.<lambda>"),
+        (">", r"<([\w.]{1,200})>(?:d__[0-9]{1,6}(?:`[0-9])?\.MoveNext|b__[0-9_]{1,12}"
+         r"|g__(\w{1,200})\|[0-9_]{1,12})", r"\1\2"),  # C#: async, lambdas, local functions
+        ("<>c", r"(?:\.|^)<>c(?:__DisplayClass[0-9_]{1,12})?(?=\.|$)", ""),
+        ("lambda_method", r"^(lambda_method)[0-9]{1,9}", r"\1"),
+        (" [as ", r" \[as [^\]]{1,200}\]$", ""),  # JavaScript
+        ("access$", r"\baccess\$[0-9]{3,4}\b", "access"),
+        (".func", r"(\.func[0-9]{1,6})(?:\.[0-9]{1,6})*", ".func"),  # Go
+        (".gowrap", r"\.gowrap[0-9]{1,6}", ".func"),
+        ("[...]", r"\[\.\.\.\]", ""),
+        ("{closure", r"\{closure(?:[:#][^}]{0,400})?\}", "<lambda>"),  # PHP
+        ("anonymous", r"<anonymous(?:_[0-9]{1,6})?>|\(anonymous(?: function)?\)|^anonymous$",
+         "<anonymous>"),
+        ("<anonymous>", r"^(?:Object|Function|Module|Array)\.(?=<anonymous>)", ""),
+        ("comp>", r"<(?:listcomp|genexpr|dictcomp|setcomp)>", "<comp>"),
+        (")", r"\(\[?[^()]{0,400}\]?\)$", ""),
+        ("$", r"\$[0-9]{1,9}(?=$|[.$])", "$"),
+        ("_", r"(?<=[A-Za-z])_[0-9a-f]{8,40}$", ""),
     )
 )  # fmt: skip
 _STATE_MACHINE: Final = re.compile(r"^(.{1,500})[+.]<([\w.]{1,200})>d__[0-9]{1,6}(?:`[0-9])?$")
@@ -84,8 +87,8 @@ _PLUMBING: Final = re.compile(
     r"|node:internal|internal/)|\.GeneratedMethodAccessor|^\$Proxy|LambdaForm"
 )
 _TEST: Final = re.compile(
-    r"(?:^|[.$_])(?:[Tt]ests?|Test[A-Z]\w{0,100}|test_\w{1,100}|\w{1,100}(?:Tests?|TestCase|Spec|_test"
-    r"|_spec))(?:[.$]|$)|\.junit\."
+    r"(?:(?:^|[.$_])(?:[Tt]ests?|Test[A-Z]\w{0,100}+|test_\w{1,100}+)"
+    r"|(?<=\w)(?:Tests?|TestCase|Spec|_test|_spec))(?:[.$]|$)|\.junit\."
 )
 _LIBRARY_MODULE: Final = re.compile(
     r"^(?:javax?|jdk|sun|com\.sun|kotlinx?|scala|groovy|clojure|android|androidx|dalvik"
@@ -104,7 +107,7 @@ _LIBRARY_FILE: Final = re.compile(
     r"|go/pkg/mod|usr/lib|usr/local/go)[/\\]|^node:|^internal/|^<frozen|^native$"
 )
 _MEMO_ENTRIES: Final = 32_768
-_names: dict[tuple[str, str, str], str] = {}
+MEMO: Final[dict[tuple[str, str, str], str]] = {}
 
 
 def plain_name(name: str) -> str:
@@ -112,8 +115,9 @@ def plain_name(name: str) -> str:
     name = name.strip().lstrip("*").removeprefix("app//").removeprefix("java.base/")
     if name.isidentifier():
         return name
-    for expression, replacement in _GENERATED:
-        name = expression.sub(replacement, name)
+    for part, expression, replacement in _GENERATED:
+        if part in name:
+            name = expression.sub(replacement, name)
     return name
 
 
@@ -127,15 +131,16 @@ def plain_function(name: str) -> str:
     if name.isidentifier():
         return name
     name = plain_name(name)
-    for expression, replacement in _FUNCTIONS:
-        name = expression.sub(replacement, name)
+    for part, expression, replacement in _FUNCTIONS:
+        if part in name:
+            name = expression.sub(replacement, name)
     return name.strip(" .")
 
 
 def frame_name(frame: Frame) -> str:
     """`module:function`, the file's base name in lower case where no module is known."""
     key = (frame.module, frame.function, frame.file)
-    known = _names.get(key)
+    known = MEMO.get(key)
     if known is None:
         module, function = frame.module, frame.function
         if function == "MoveNext":  # C#: what runs an async function or a generator
@@ -150,9 +155,9 @@ def frame_name(frame: Frame) -> str:
             place = frame.file.replace("\\", "/").rstrip("/").rpartition("/")[2].lower()
             place = re.sub(r"[.-][0-9a-f]{8,40}(?=\.)", "", place.partition("?")[0])
         known = f"{place}:{function}"
-        if len(_names) >= _MEMO_ENTRIES:
-            _names.clear()
-        _names[key] = known
+        if len(MEMO) >= _MEMO_ENTRIES:
+            MEMO.clear()
+        MEMO[key] = known
     return known
 
 
@@ -190,7 +195,9 @@ def without_recursion(names: Sequence[str]) -> list[str]:
     for name in names:
         kept.append(name)
         for size in range(1, MAX_CYCLE + 1):
-            if len(kept) >= 2 * size and kept[-size:] == kept[-2 * size : -size]:
+            if len(kept) < 2 * size:
+                break
+            if name == kept[-1 - size] and kept[-size:] == kept[-2 * size : -size]:
                 del kept[-size:]
                 break
     return kept

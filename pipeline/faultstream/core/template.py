@@ -14,8 +14,9 @@ cost is linear and small whatever is sent.
 # ruff: noqa: ISC004  (long expressions are cut into lines; the commas are all there)
 import re
 from collections.abc import Hashable, Iterator
+from functools import cache
 from itertools import islice
-from typing import Final
+from typing import Any, Final
 
 from faultstream.core.scrub import ZEROED
 
@@ -69,14 +70,20 @@ _PATTERNS: Final = (
             r"(?![A-Za-z0-9])"),
     ("id", r"(?<![A-Za-z0-9_-])(?=[A-Za-z_-]{0,64}[0-9][A-Za-z_-]{0,64}[0-9])"
            r"(?=[0-9_-]{0,64}[A-Za-z])[A-Za-z0-9_-]{20,256}(?![A-Za-z0-9_-])"),
-    ("size", r"(?<![\w.])-?[0-9]+(?:[.,][0-9]+)*(?:[kKMGTP]i?[Bb]|bytes|[Bb])(?![A-Za-z])"),
+    ("size", r"(?<![\w.])-?[0-9]+(?:[.,][0-9]+){0,8}(?:[kKMGTP]i?[Bb]|bytes|[Bb])(?![A-Za-z])"),
     ("duration", r"(?<![\w.])-?[0-9]+(?:\.[0-9]+)?(?:ns|us|µs|ms|s|secs?|m|mins?|h|hrs?)"
                  r"(?![A-Za-z])"),
     ("version", r"(?<![A-Za-z0-9.])v?[0-9]+(?:\.[0-9]+){2,8}(?![0-9A-Za-z])"),
     ("float", r"(?<![A-Za-z0-9.])[-+]?[0-9]+\.[0-9]+(?:[eE][-+]?[0-9]+)?(?![0-9.]?[0-9A-Za-z])"),
     ("int", r"(?<![A-Za-z0-9])-?[0-9]+(?![A-Za-z0-9])|[0-9]+"),
 )  # fmt: skip
-_VALUE: Final = re.compile("|".join(f"(?P<{name}>{pattern})" for name, pattern in _PATTERNS))
+# What must stand in a word that a pattern could fit: sets of characters, one of each of a group.
+_DIGITS: Final = "0123456789"
+_NEEDS: Final[dict[str, tuple[str, ...]]] = {
+    "url": (":", "/"), "email": ("@", "."), "uuid": ("-",), "date": (_DIGITS,),
+    "time": (_DIGITS, ":"), "mac": (":-",), "ip": (":.",), "path": ("/\\",),
+} | dict.fromkeys(("id", "size", "duration", "version", "float", "int"), (_DIGITS,))  # fmt: skip
+_MARKS: Final = (_DIGITS[0], ":", "/", "\\", "@", ".", "-")
 _NAMES: Final = {name: f"<{name}>" for name, _ in _PATTERNS}
 # Over several words, once the single ones are named.
 _DATE_WORDS: Final = re.compile(
@@ -106,10 +113,13 @@ _LISTED: Final = re.compile(r"(<[a-z]+>)(?:(?:, ?| |;|\|)\1)+")
 
 _MEMO_ENTRIES: Final = 32_768
 _MEMO_CHARS: Final = 64
+_NO_DIGIT: Final = re.compile(r"[^0-9]*").fullmatch
 _words: dict[str, str] = {}
 _before: dict[str, bool] = {}
 _places: dict[bytes, tuple[slice, ...]] = {}
 _PLACES_BYTES: Final = 256
+MEMOS: Final[tuple[dict[Any, Any], ...]] = (_words, _before, _places)
+"""What is remembered between messages; forgetting costs time, never an answer."""
 
 
 def head(message: str) -> str:
@@ -241,8 +251,25 @@ def _who(match: re.Match[str]) -> str:
     return f"{match[match.lastindex or 0]}<who>"
 
 
+@cache
+def _value(*marks: bool) -> re.Pattern[str]:
+    """The patterns that could fit a word in which those of _MARKS stand."""
+    there = {mark for mark, stands in zip(_MARKS, marks, strict=True) if stands}
+    return re.compile(
+        "|".join(
+            f"(?P<{name}>{pattern})"
+            for name, pattern in _PATTERNS
+            if all(there.intersection(group) for group in _NEEDS.get(name, ()))
+        )
+    )
+
+
 def _word(word: str) -> str:
-    named, count = _VALUE.subn(_name, word)
+    fitting = _value(
+        not _NO_DIGIT(word), ":" in word, "/" in word, "\\" in word, "@" in word, "." in word,
+        "-" in word,
+    )  # fmt: skip
+    named, count = fitting.subn(_name, word)
     if count >= 2:
         whole = _COMPOUND.fullmatch(word)
         if whole is not None:

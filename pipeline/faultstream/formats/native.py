@@ -8,6 +8,7 @@ only too long is cut and named in `cut`. Null in an optional field means that it
 """
 
 import json
+from contextlib import suppress
 from operator import attrgetter
 from typing import Any, Final
 
@@ -31,7 +32,9 @@ from faultstream.wire import parse_time
 
 MAX_TIME_MS: Final = 4_102_444_800_000
 """2100-01-01. Times from 1970 up to here are used as they are; others are refused."""
-MARK: Final = " [cut]"
+CUT: Final = " [cut] "
+_END: Final = 4 * 1024
+"""Of a message that is too long, so much of its end is kept; the head is what is left."""
 
 _decode: Final = msgspec.json.Decoder(ErrorEvent).decode
 _NAMES: Final = (
@@ -113,9 +116,9 @@ def admit(value: bytes | None, *, timestamp_ms: int) -> ErrorEvent:  # noqa: C90
         )
     ):
         _hold_to_limits(event)
-    if len(message) > limits.MAX_MESSAGE_CHARS:
-        event.message = message = message[: limits.MAX_MESSAGE_CHARS - len(MARK)] + MARK
-        _note(event, "message")
+    if size > limits.MAX_TAGS_CHARS:
+        _hold_totals(event, size)
+        message = event.message
 
     # Decoded text has no lone surrogates.
     if message and message.encode().translate(ZEROED) not in KNOWN_CLEAN:
@@ -234,6 +237,45 @@ def _hold_to_limits(event: ErrorEvent) -> None:
         _note(event, "tags")
 
 
+def _hold_totals(event: ErrorEvent, size: int) -> None:
+    """Holds what may be long all together: what it costs to look through is what is bounded."""
+    if len(event.message) > limits.MAX_MESSAGE_CHARS:
+        start = limits.MAX_MESSAGE_CHARS - len(CUT) - _END
+        event.message = f"{event.message[:start]}{CUT}{event.message[-_END:]}"
+        _note(event, "message")
+    causes, tags = event.causes, event.tags
+    if causes and sum(len(cause.message) for cause in causes) > limits.MAX_CAUSES_CHARS:
+        longest = limits.MAX_CAUSES_CHARS // len(causes)
+        for cause in causes:
+            cause.message = cause.message[:longest]
+        _note(event, "causes")
+    if tags and sum(map(len, tags)) + sum(map(len, tags.values())) > limits.MAX_TAGS_CHARS:
+        longest = limits.MAX_TAGS_CHARS // len(tags) // 2
+        event.tags = {key[:longest]: text[:longest] for key, text in tags.items()}
+        _note(event, "tags")
+    if size > limits.MAX_FRAMES_CHARS:
+        _hold_stack(event)
+
+
+def _hold_stack(event: ErrorEvent) -> None:
+    """Leaves out frames in the middle: the innermost get three quarters of the room."""
+    frames = event.frames
+    sizes = [len(one.module) + len(one.function) + len(one.file) for one in frames]
+    if sum(sizes) <= limits.MAX_FRAMES_CHARS:
+        return
+    outer, inner = 0, len(frames)
+    room = limits.MAX_FRAMES_CHARS * 3 // 4
+    while sizes[inner - 1] <= room:
+        inner -= 1
+        room -= sizes[inner]
+    room += limits.MAX_FRAMES_CHARS // 4
+    while sizes[outer] <= room:
+        room -= sizes[outer]
+        outer += 1
+    event.frames = frames[:outer] + frames[inner:]
+    _note(event, "frames")
+
+
 def _hold_frames(event: ErrorEvent) -> None:
     longest = limits.MAX_NAME_CHARS
     if len(event.frames) > limits.MAX_FRAMES:
@@ -261,9 +303,8 @@ def _hold_causes(event: ErrorEvent) -> None:
         event.causes = event.causes[: limits.MAX_CAUSES - 1] + event.causes[-1:]
         _note(event, "causes")
     for cause in event.causes:
-        if len(cause.error_type) > longest or len(cause.message) > limits.MAX_MESSAGE_CHARS:
+        if len(cause.error_type) > longest:
             cause.error_type = cause.error_type[:longest]
-            cause.message = cause.message[: limits.MAX_MESSAGE_CHARS]
             _note(event, "causes")
 
 
@@ -273,7 +314,7 @@ def _decode_slowly(value: bytes) -> ErrorEvent:
     try:
         plain = orjson.loads(value.removeprefix(b"\xef\xbb\xbf"))
     except orjson.JSONDecodeError:
-        plain = _loads_with_broken_text(value)
+        plain = loads_broken(value)
         encoding = True
     if not isinstance(plain, dict):
         raise DataError("decode", f"expected a JSON object, got {type(plain).__name__}")
@@ -301,14 +342,20 @@ def _without_nulls(field: Any) -> Any:
     return field
 
 
-def _loads_with_broken_text(value: bytes) -> Any:
+def loads_broken(value: bytes) -> Any:
     """Errors about encodings tend to carry broken text: what is no character becomes U+FFFD.
 
     The standard library's decoder is the one that takes lone surrogates; only refused records
     come here.
+
+    Raises:
+        DataError: stage `decode`; it is no JSON all the same.
     """
+    text = value.decode("utf-8", "replace").removeprefix("\ufeff")
+    with suppress(orjson.JSONDecodeError):
+        return orjson.loads(text)
     try:
-        plain = json.loads(value.decode("utf-8", "replace").removeprefix("\ufeff"))
+        plain = json.loads(text)
         whole = json.dumps(plain, ensure_ascii=False, allow_nan=False)
         return json.loads(whole.encode("utf-8", "replace"))
     except RecursionError as exc:

@@ -196,6 +196,6 @@ def _may_be_long(event: Glance) -> bool:
         and (
             len(tags) > limits.MAX_TAGS
             or max(map(len, tags)) > longest
-            or max(map(len, tags.values())) > 8 * longest
+            or sum(map(len, tags)) + sum(map(len, tags.values())) > limits.MAX_TAGS_CHARS
         )
     )

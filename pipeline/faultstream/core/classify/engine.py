@@ -29,6 +29,10 @@ DOMAINS: Final[dict[Category, Domain]] = {
 PRACTICE: Final = frozenset({"dev", "development", "local", "test", "testing", "ci", "sandbox"})
 DEEP_LAYERS: Final = 2
 """From this depth on a fault is shared by many callers: at least medium."""
+ENDS: Final = 2
+"""Of a long chain so many causes at either end are looked at."""
+CAUSE_CHARS: Final = 256
+"""So much of a cause's message is looked at."""
 
 
 class Classifier:
@@ -126,4 +130,7 @@ class Classifier:
 
 
 def _causes(event: ErrorEvent) -> list[tuple[str, str]]:
-    return [(cause.error_type, template(cause.message)) for cause in event.causes]
+    causes = event.causes
+    if len(causes) > 2 * ENDS:
+        causes = [*causes[:ENDS], *causes[-ENDS:]]
+    return [(cause.error_type, template(cause.message[:CAUSE_CHARS])) for cause in causes]

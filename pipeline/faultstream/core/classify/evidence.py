@@ -17,6 +17,7 @@ from faultstream.core.classify.names import dotted, leaf, words
 from faultstream.core.classify.reading import Read
 from faultstream.core.classify.statuses import of_status
 from faultstream.core.group import Category
+from faultstream.core.template import HEAD_CHARS
 
 Kind = Literal[
     "type", "leaf", "words", "message", "mentioned", "ancestor", "cause", "package", "status",
@@ -50,6 +51,8 @@ DOUBTED: Final = 0.4
 """A reading does not decide where the model, which knows the message too, finds it less likely."""
 UNLIKELY: Final = 0.02
 """What a message says does not decide where the model finds it less likely than this."""
+MAX_ABOVE: Final = 8
+"""Ancestors that are looked at, nearest first."""
 MAX_PHRASE: Final = 12
 """Words of a message's beginning that are read where nothing else speaks."""
 
@@ -85,6 +88,7 @@ class Weigher:
         bases: Sequence[str] = (),
     ) -> Iterator[Evidence]:
         """All of it. `text` and the texts of `causes` are templates; `bases` nearest first."""
+        text = text[:HEAD_CHARS]
         name, low = dotted(error_type), text.lower()
         known, by_leaf = self._listed(name)
         read = self._known.reader.read(name) if known is None else None
@@ -183,7 +187,7 @@ class Weigher:
 
     def _above(self, bases: Sequence[str]) -> Iterator[Evidence]:
         """The nearest ancestor that is listed, or else can be read for sure."""
-        for base in bases:
+        for base in bases[:MAX_ABOVE]:
             name = dotted(base)
             known, by_leaf = self._listed(name)
             if known is None:
@@ -204,8 +208,9 @@ class Weigher:
     def _exactly(self, low: str, found: Evidence) -> Evidence:
         """A message may say within a firm type's category what it is exactly."""
         if low:
+            within = self._known.texts.within(low)
             for rule in self._known.messages:
-                if found.spec.category in rule.within and rule.matches(low):
+                if found.spec.category in rule.within and rule.matches(low, within):
                     return Evidence("message", rule.spec, CONFIDENCE["message"], decides=True)
         return found
 

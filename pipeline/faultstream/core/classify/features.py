@@ -11,6 +11,7 @@ from typing import Final
 
 from faultstream.core.classify.knowledge import Knowledge
 from faultstream.core.classify.names import dotted, leaf, words
+from faultstream.core.classify.reading import MAX_CHARS
 from faultstream.core.group import Category
 
 MAX_WORDS: Final = 64
@@ -33,8 +34,8 @@ def features(error_type: str, low: str, known: Knowledge) -> list[str]:
     """Tokens of a type and of its message's template in lower case, sorted and without repeats."""
     name = dotted(error_type)
     space, _, last = name.rpartition(".")
-    parts = words(last)[-MAX_WORDS:]
-    places = words(space)[-MAX_WORDS:]
+    parts = words(last[-MAX_CHARS:])[-MAX_WORDS:]
+    places = words(space[-MAX_CHARS:])[-MAX_WORDS:]
     found = {f"p:{word}" for word in places}
     core = [word for word in parts if word not in _ENDINGS]
     for word in core:
@@ -65,8 +66,11 @@ def features(error_type: str, low: str, known: Knowledge) -> list[str]:
         found |= {f"mm:{one} {two}" for one, two in pairwise(message)}
         told = known.reader.concepts(words(low)[:MAX_CONCEPTS])
         found |= {f"d:{concept.name}" for concept in told}
+        within = known.texts.within(low)
         found |= {
-            f"w:{rule.spec.rule}" for rule in known.messages if rule.weak and rule.matches(low)
+            f"w:{rule.spec.rule}"
+            for rule in known.messages
+            if rule.weak and rule.matches(low, within)
         }
     return sorted(found)
 

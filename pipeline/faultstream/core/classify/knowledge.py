@@ -22,6 +22,7 @@ import msgspec
 from faultstream.core.classify import reading
 from faultstream.core.classify.names import leaf
 from faultstream.core.classify.reading import Reader, Strength
+from faultstream.core.classify.texts import Texts
 from faultstream.core.group import CATEGORIES, Category
 from faultstream.core.severity import RANK, Severity
 
@@ -120,14 +121,14 @@ class MessageRule(msgspec.Struct, frozen=True):
             return None
         return msgspec.structs.replace(self, any=texts)
 
-    def matches(self, text: str) -> bool:
-        """Whether the rule applies to `text`, which is in lower case."""
-        for needed in self.all:
-            if needed not in text:
-                return False
-        for one in self.any:
-            if one in text and (one[-1] not in _DIGITS or _ends_in_number(one, text)):
-                return True
+    def matches(self, text: str, within: frozenset[str]) -> bool:
+        """Whether the rule applies to `text`, which is in lower case; `within` stand in it."""
+        if not within.issuperset(self.all):
+            return False
+        if not within.isdisjoint(self.any):
+            for one in self.any:
+                if one in within and (one[-1] not in _DIGITS or _ends_in_number(one, text)):
+                    return True
         if self.regex is not None:
             return self.regex.search(text) is not None
         return not self.any
@@ -142,6 +143,7 @@ class Knowledge(msgspec.Struct, frozen=True):
     messages: tuple[MessageRule, ...]
     reader: Reader
     readings: dict[str, Spec]
+    texts: Texts
     families: tuple[tuple[Category, tuple[str, ...]], ...] = ()
 
     def package(self, name: str) -> TypeRule | None:
@@ -158,14 +160,25 @@ class Knowledge(msgspec.Struct, frozen=True):
         left = frozenset(libraries)
         types = {name: rule for name, rule in self.types.items() if rule.library not in left}
         packages = {name: rule for name, rule in self.packages.items() if rule.library not in left}
-        messages = (rule.without(left) for rule in self.messages)
+        messages = tuple(
+            rule for whole in self.messages if (rule := whole.without(left)) is not None
+        )
         return msgspec.structs.replace(
             self,
             types=types,
             leaves=_leaves(types),
             packages=packages,
-            messages=tuple(rule for rule in messages if rule is not None),
+            messages=messages,
+            texts=_looked_for(messages, self.families),
         )
+
+
+def _looked_for(
+    messages: Iterable[MessageRule], families: Iterable[tuple[Category, tuple[str, ...]]]
+) -> Texts:
+    """Every text of the rules and families."""
+    told = [text for rule in messages for text in (*rule.any, *rule.all)]
+    return Texts((*told, *(text for _, texts in families for text in texts)))
 
 
 def _ends_in_number(part: str, text: str) -> bool:
@@ -293,6 +306,7 @@ def build(files: Iterable[tuple[str, dict[str, Any]]]) -> Knowledge:
         messages=tuple(messages),
         reader=Reader(vocabulary, listed),
         readings=specs,
+        texts=_looked_for(messages, families),
         families=tuple(families),
     )
 

@@ -39,10 +39,10 @@ class Said(Enum):
 
 def family(known: Knowledge, low: str) -> Category | None:
     """The category whose texts stand in a message in lower case, whatever the type."""
+    within = known.texts.within(low)
     for category, texts in known.families:
-        for text in texts:
-            if text in low:
-                return category
+        if not within.isdisjoint(texts):
+            return category
     return None
 
 
@@ -54,12 +54,13 @@ def said(
     First those for one of the categories `senses`, then the place of names, then those for all
     types, then an HTTP status, and `weak` ones last.
     """
+    within = known.texts.within(low)
     for rule in known.messages:
-        if rule.within and not senses.isdisjoint(rule.within) and rule.matches(low):
+        if rule.within and not senses.isdisjoint(rule.within) and rule.matches(low, within):
             yield rule.spec
     yield Said.NAMES
     for rule in known.messages:
-        if not rule.within and not rule.weak and rule.matches(low):
+        if not rule.within and not rule.weak and rule.matches(low, within):
             yield rule.spec
     code = _STATUS.search(low)
     status = of_status(int(code[1] or code[2])) if code else None
@@ -67,7 +68,7 @@ def said(
         yield status
     if weak:
         for rule in known.messages:
-            if rule.weak and not rule.within and rule.matches(low):
+            if rule.weak and not rule.within and rule.matches(low, within):
                 yield Said.WEAK
                 yield rule.spec
 

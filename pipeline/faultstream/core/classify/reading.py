@@ -18,6 +18,8 @@ from faultstream.core.classify.names import words
 
 MAX_WORDS: Final = 24
 """Words of a name that are read; the last ones, because the head stands last."""
+MAX_CHARS: Final = 192
+"""Characters of a name, and of its namespace, in which those words are looked for."""
 _LONGEST_PHRASE: Final = 4
 _SHORTEST_STEM: Final = 3
 _LONGEST_STEM: Final = 24
@@ -145,7 +147,8 @@ class Reader:
     def _read(self, name: str) -> Read | None:
         """What a dotted name says of its error, None when it says nothing."""
         space, _, last = name.rpartition(".")
-        return self.of_words(words(last)[-MAX_WORDS:], words(space)[-MAX_WORDS:])
+        own, around = words(last[-MAX_CHARS:]), words(space[-MAX_CHARS:])
+        return self.of_words(own[-MAX_WORDS:], around[-MAX_WORDS:])
 
     def concepts(self, own: Sequence[str]) -> tuple[Concept, ...]:
         """The meanings in a name's words, in order."""
