@@ -36,6 +36,7 @@ COMMANDS: Final[dict[str, dict[str, str]]] = {
         "resolve": "Say that an incident is over.",
         "topology": "Create the Kafka topics, or say what differs.",
         "worker": "Run one worker: detect, respond, record or notify.",
+        "gateway": "Take errors over HTTP: JSON, Sentry, OpenTelemetry; answer and be steered.",
         "executor": "Carry commands out by webhooks and local programs.",
         "watch": "Find errors in log files and metrics, and publish them as events.",
         "correct": "Say what errors are, against the verdict of the rules.",

@@ -7,22 +7,7 @@ from faultstream import wire
 from faultstream.client.outbox import Entry
 from faultstream.client.sender import Parcel
 from faultstream.core.event import MAX_RECORD_BYTES, ErrorEvent
-from faultstream.core.scrub import scrub_tags, scrub_text
-
-_TEXTS = ("message", "operation", "component", "function", "user_id", "session_id", "request_id")
-
-
-def scrub(event: ErrorEvent, *, emails: bool) -> None:
-    """Take secrets out of every free text of the event, in place."""
-    for name in _TEXTS:
-        text = getattr(event, name)
-        if text:
-            setattr(event, name, scrub_text(text, emails=emails))
-    for cause in event.causes:
-        cause.message = scrub_text(cause.message, emails=emails)
-    if event.fingerprint:
-        event.fingerprint = [scrub_text(part, emails=emails) for part in event.fingerprint]
-    scrub_tags(event.tags, emails=emails)
+from faultstream.core.scrub import scrub_event
 
 
 def fingerprint(entry: Entry, *, emails: bool) -> str:
@@ -30,7 +15,7 @@ def fingerprint(entry: Entry, *, emails: bool) -> str:
     from faultstream.core.fingerprint import fingerprint as of  # noqa: PLC0415 - rarely needed
     from faultstream.core.template import canonical, head, parameterise  # noqa: PLC0415
 
-    scrub(entry.event, emails=emails)
+    scrub_event(entry.event, emails=emails)
     return of(entry.event, parameterise(canonical(head(entry.event.message)))).app
 
 
@@ -38,7 +23,7 @@ def encode(entry: Entry, *, emails: bool) -> bytes:
     """The bytes of an entry, made once; empty when it cannot be brought within the limit."""
     if not entry.value:
         event = entry.event
-        scrub(event, emails=emails)
+        scrub_event(event, emails=emails)
         entry.value = _bytes(event)
         if len(entry.value) > MAX_RECORD_BYTES:
             _shorten(event)

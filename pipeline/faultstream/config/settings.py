@@ -62,9 +62,54 @@ VARIABLES: Final = (
     ),
     Variable("LOG_LEVEL", "info", f"One of {', '.join(LOG_LEVELS)}."),
     Variable("METRICS_PORT", "0", "Loopback port of metrics and health, 0 for none; 0 to 65535."),
+    Variable(
+        "GATEWAY_LISTEN",
+        "127.0.0.1:8124",
+        "Where `faultstream gateway` listens: `host:port`. Beyond loopback it needs tokens.",
+    ),
+    Variable(
+        "GATEWAY_TOKENS",
+        "",
+        "Who may send errors to the gateway: `name=token[,name=token]`, tokens of at least 16 "
+        "bytes. A DSN's key is one; its name is the service of events that name none. Without any, "
+        "whoever is on this machine.",
+        secret=True,
+    ),
+    Variable(
+        "GATEWAY_READERS",
+        "",
+        "Who may read incidents and figures from the gateway, in the same form. Without any, "
+        "whoever is on this machine.",
+        secret=True,
+    ),
+    Variable(
+        "GATEWAY_OPERATORS",
+        "",
+        "Who may recover, approve, cancel, resolve, acknowledge and pause through the gateway, and "
+        "read, in the same form. The name stands in what is recorded. Without any, nobody.",
+        secret=True,
+    ),
     Variable("QUALITY_DATA", "", "Folder of real data sets, read by `faultstream quality`."),
     Variable("INJECT", "0", "1 lets the client inject faults on purpose (`inject`, `point`)."),
 )
+
+
+class Gateway(msgspec.Struct, frozen=True):
+    """Where the gateway listens, and its tokens by name. Those are not shown by repr."""
+
+    host: str
+    port: int
+    senders: dict[str, bytes]
+    readers: dict[str, bytes]
+    operators: dict[str, bytes]
+
+    @property
+    def loopback(self) -> bool:
+        """Whether it listens on this machine alone."""
+        return self.host in {"127.0.0.1", "localhost", "::1"}
+
+    def __repr__(self) -> str:
+        return f"Gateway({self.host}:{self.port})"
 
 
 class ClickHouse(msgspec.Struct, frozen=True):
@@ -96,6 +141,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Further keys by key id, never that of `signing_key_id`."""
     log_level: str
     metrics_port: int
+    gateway: Gateway
 
     @property
     def keys(self) -> dict[str, bytes]:
@@ -129,6 +175,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             keys_accepted=reader.keys_accepted(),
             log_level=reader.log_level(),
             metrics_port=reader.port(),
+            gateway=reader.gateway(),
         )
         if reader.problems:
             raise ConfigError.of(reader.problems)
@@ -214,6 +261,33 @@ class _Reader:
             self._wrong("METRICS_PORT", "no port", "a number from 0 to 65535", shown(given))
             return 0
         return int(given)
+
+    def gateway(self) -> Gateway:
+        """Where it listens is open only with tokens, or on loopback."""
+        given = self.text("GATEWAY_LISTEN")
+        host, _, port = given.rpartition(":")
+        host = host.strip("[]")
+        if not _is_address(given) and not (host and port == "0"):
+            self._wrong("GATEWAY_LISTEN", "no address to listen on", "host:port", shown(given))
+            host, port = "127.0.0.1", "0"
+        kinds = ("GATEWAY_TOKENS", "GATEWAY_READERS", "GATEWAY_OPERATORS")
+        found = Gateway(host, int(port), *(self._tokens(name) for name in kinds))
+        wrong = {one.path.removeprefix(PREFIX) for one in self.problems}
+        for name, tokens in (("GATEWAY_TOKENS", found.senders), ("GATEWAY_READERS", found.readers)):
+            none = not tokens and not (name == "GATEWAY_READERS" and found.operators)
+            if none and not found.loopback and name not in wrong:
+                mend = "`openssl rand -hex 16` makes one: name=token"
+                where = f"missing, and the gateway listens on {host}"
+                self._wrong(name, where, "name=token[,name=token]", "", mend)
+        return found
+
+    def _tokens(self, name: str) -> dict[str, bytes]:
+        try:
+            return keys_in(self._env.get(PREFIX + name, ""))
+        except ValueError as exc:
+            bound = "name=token[,name=token], each token of at least 16 bytes and without a comma"
+            self._wrong(name, str(exc), bound)
+            return {}
 
     def _wrong(self, name: str, problem: str, bound: str, value: str = "", mend: str = "") -> None:
         self.problems.append(Problem("environment", PREFIX + name, problem, bound, value, mend))

@@ -472,6 +472,29 @@ class RecordPolicy(_Policy, frozen=True, kw_only=True):
     max_rows: Annotated[int, Meta(ge=1, le=1_000_000)] = 50_000
 
 
+class GatewayPolicy(_Policy, frozen=True, kw_only=True):
+    """A4: how much the gateway takes. What is larger is refused with 413, what is more with 429,
+    and what finds no room, or Kafka away, with 503; each says when to come again."""
+
+    max_body_bytes: Annotated[int, Meta(ge=1024, le=100_000_000)] = 4_194_304
+    """Of one request as it comes."""
+    max_unpacked_bytes: Annotated[int, Meta(ge=1024, le=100_000_000)] = 16_777_216
+    """Of one request once it is unpacked."""
+    max_bodies_bytes: Annotated[int, Meta(ge=1024, le=1_000_000_000)] = 67_108_864
+    """Of all requests that are being read at once."""
+    max_records: Annotated[int, Meta(ge=1, le=100_000)] = 5_000
+    """In one request."""
+    records_per_s: Annotated[float, Meta(ge=0.0, le=1_000_000.0)] = 2_000.0
+    """Of one token; 0 is no limit."""
+    burst_records: Annotated[int, Meta(ge=1, le=1_000_000)] = 20_000
+    """Of one token at once."""
+    buffer_records: Annotated[int, Meta(ge=1, le=1_000_000)] = 50_000
+    """That wait for Kafka."""
+    buffer_bytes: Annotated[int, Meta(ge=1024, le=1_000_000_000)] = 67_108_864
+    wait_ms: Annotated[int, Meta(ge=100, le=60_000)] = 5_000
+    """How long a request waits for Kafka before it is told to come again."""
+
+
 class ChannelPolicy(_Policy, frozen=True, kw_only=True):
     """Where notifications go. `url_env` names the environment variable that holds the address;
     `template` one of notification.templates."""
@@ -663,6 +686,7 @@ class Topology(_Policy, frozen=True, kw_only=True):
     prevention: PreventionPolicy = PreventionPolicy()
     dead_letters: DeadLetterPolicy = DeadLetterPolicy()
     record: RecordPolicy = RecordPolicy()
+    gateway: GatewayPolicy = GatewayPolicy()
     retention: RetentionPolicy = RetentionPolicy()
     channels: dict[Name, ChannelPolicy] = {}
     notification: NotificationPolicy = NotificationPolicy()

@@ -10,6 +10,8 @@ from itertools import accumulate, compress, count
 from operator import add
 from typing import Final
 
+from faultstream.core.event import ErrorEvent
+
 MASK: Final = "[scrubbed]"
 CARD: Final = "[card]"
 EMAIL: Final = "[email]"
@@ -17,6 +19,9 @@ EMAIL: Final = "[email]"
 ZEROED: Final = bytes(48 if 48 <= byte <= 57 else byte for byte in range(256))
 """A table for bytes.translate that makes every digit a 0."""
 
+_TEXTS: Final = (
+    "message", "operation", "component", "function", "user_id", "session_id", "request_id",
+)  # fmt: skip
 _SECRET_KEY: Final = re.compile(
     r"(?i)passw|passphrase|pwd|secret|token|credential|cookie|authorization|private_?key"
     r"|api[_-]?key|access[_-]?key|session[_-]?key|signing[_-]?key|encryption[_-]?key"
@@ -235,3 +240,16 @@ def scrub_tags(tags: dict[str, str], *, emails: bool = False) -> None:
             clean = scrub_text(value, emails=emails)
             if clean is not value:
                 tags[key] = clean
+
+
+def scrub_event(event: ErrorEvent, *, emails: bool = False) -> None:
+    """Takes secrets out of every free text of the event, in place."""
+    for name in _TEXTS:
+        text = getattr(event, name)
+        if text:
+            setattr(event, name, scrub_text(text, emails=emails))
+    for cause in event.causes:
+        cause.message = scrub_text(cause.message, emails=emails)
+    if event.fingerprint:
+        event.fingerprint = [scrub_text(part, emails=emails) for part in event.fingerprint]
+    scrub_tags(event.tags, emails=emails)

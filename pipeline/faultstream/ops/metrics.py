@@ -90,6 +90,33 @@ DECISIONS: Final = Counter(
     ["kind"],
     registry=REGISTRY,
 )
+# The gateway: requests by route (a fixed list) and status, and how long they took.
+GATEWAY_REQUESTS: Final = Counter(
+    "faultstream_gateway_requests_total",
+    "Requests to the gateway by route and status.",
+    ["route", "status"],
+    registry=REGISTRY,
+)
+GATEWAY_SECONDS: Final = Histogram(
+    "faultstream_gateway_request_seconds",
+    "How long requests to the gateway took, Kafka's answer included.",
+    ["route"],
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
+    registry=REGISTRY,
+)
+# Each record in a request ends in exactly one outcome: accepted (Kafka has it), duplicate (was
+# accepted before), refused, ignored (no error, such as a session), limited, unavailable.
+GATEWAY_RECORDS: Final = Counter(
+    "faultstream_gateway_records_total",
+    "Records in requests to the gateway, by format and what became of them.",
+    ["format", "outcome"],
+    registry=REGISTRY,
+)
+GATEWAY_WAITING: Final = Gauge(
+    "faultstream_gateway_waiting_records",
+    "Records that wait in the gateway for Kafka.",
+    registry=REGISTRY,
+)
 
 METRICS: Final[tuple[Counter | Gauge | Histogram, ...]] = (
     RECORDS,
@@ -104,4 +131,8 @@ METRICS: Final[tuple[Counter | Gauge | Histogram, ...]] = (
     KEYS,
     NOTIFICATIONS,
     DECISIONS,
+    GATEWAY_REQUESTS,
+    GATEWAY_SECONDS,
+    GATEWAY_RECORDS,
+    GATEWAY_WAITING,
 )
