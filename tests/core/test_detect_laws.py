@@ -1,5 +1,6 @@
 """Laws of detection that hold for every detector of the list."""
 
+import itertools
 import os
 import subprocess
 import sys
@@ -151,14 +152,19 @@ def test_order_of_arrival(data: st.DataObject, seen: list[Fact], eager: bool) ->
 @settings(max_examples=60, deadline=None)
 @given(data=st.data(), seen=histories(), eager=st.booleans())
 def test_save_and_load(data: st.DataObject, seen: list[Fact], eager: bool) -> None:
-    """Saving and loading between any two inputs changes no record."""
+    """Saving and loading between any two inputs changes no record, and what was saved before does
+    not change what is saved in the end."""
     made = EAGER if eager else TOPOLOGY
     straight, saved = Line(made), Line(made)
     for one in made_of(data.draw(arrivals(seen))):
         assert saved.take([one]) == straight.take([one])
-        if data.draw(st.booleans()):
+        if (what := data.draw(st.sampled_from(["nothing", "save", "reload"]))) == "reload":
             saved.reload()
-    saved.reload()
+        elif what == "save":
+            saved.detect.save(saved.state)
+    for line in (straight, saved):
+        line.reload()
+    assert saved.detect.save(saved.state) == straight.detect.save(straight.state)
     assert saved.end() == straight.end()
 
 
@@ -313,15 +319,33 @@ def test_closing_and_rate_on_ticks() -> None:
 
 
 def test_updates_are_spaced() -> None:
-    """An open episode is told at most every update_ms."""
+    """An open episode is told at most every update_ms, and a third as often while its rate is as
+    it was told."""
     line = Line(making.topology())
-    told = [
-        one
-        for n in range(300)
-        for one in line.take([(event(n * 100, f"e{n}"), group("a"))])
-        if one.kind == "recurring"
-    ]
-    assert len(told) == 1 + (29_900 - 200) // 2_000
+    told = []
+    for n in range(600):
+        at_ms = n * 100 if n < 300 else 30_000 + (n - 300) * 40
+        told += line.take([(event(at_ms, f"e{n}"), group("a"))])
+    recurring = [one for one in told if one.kind == "recurring"]
+    at = [one.revision - 2 for one in recurring[1:]]  # tenths of a second
+    gaps = [later - earlier for earlier, later in itertools.pairwise(at)]
+    assert min(gaps) >= 20
+    steady = [gap for gap, when in zip(gaps, at[1:], strict=True) if 100 < when < 300]
+    assert steady
+    assert all(60 <= gap <= 62 for gap in steady)
+    faster = next(one for one in recurring if one.rate > 15)
+    assert faster.revision - 2 < 360
+
+
+def test_what_was_refuted_waits() -> None:
+    """In a flood that one type leads, the others do not open and close with every slot."""
+    line, told = Line(making.topology()), []
+    shares = "aaaaaaabbbccddaabaad"
+    for n in range(2_000):
+        name = shares[n * 7 % len(shares)]
+        told += line.take([(event(n * 15, f"e{n}"), group(name))])
+    refuted = [one for one in told if is_withdrawn(one)]
+    assert 0 < len(refuted) < 10  # of 30 slots
 
 
 def test_idle_means_forgettable() -> None:

@@ -345,7 +345,8 @@ class DetectorsPolicy(_Policy, frozen=True, kw_only=True):
     quiet_ms: PositiveMillis = 15_000
     """An episode closes when its condition has not held for this long."""
     update_ms: PositiveMillis = 2_000
-    """An open episode is published again at most this often."""
+    """An open episode is published again at most this often, and a third as often while its rate
+    is within a quarter of what was told."""
     restart_ms: Millis = 90_000
     """For this long after a new release of a service shows, recurring and novel take twice their
     count: instances restart, one after the other."""

@@ -84,15 +84,17 @@ class Cell(msgspec.Struct, gc=False, array_like=True):
 class Slot:
     """All groups of a service in one slot of event time, number = time // slot_ms.
 
-    A thin slot has lost its cells and only says how many events there were.
+    A thin slot has lost its cells and only says how many events there were. `saved` are its bytes
+    in the state's latest save, as long as they are true: who changes the slot drops them.
     """
 
-    __slots__ = ("_first_ms", "_last_ms", "cells", "number", "total")
+    __slots__ = ("_first_ms", "_last_ms", "cells", "number", "saved", "total")
 
     def __init__(self, number: int, total: int = 0, first_ms: int = 0, last_ms: int = 0) -> None:
         self.number = number
         self.total = total
         self.cells: dict[str, Cell] = {}
+        self.saved: bytes | None = None
         self._first_ms = first_ms
         self._last_ms = last_ms
 
@@ -118,6 +120,7 @@ class Slot:
         if self.cells:
             self._first_ms, self._last_ms = self.first_ms, self.last_ms
             self.cells = {}
+            self.saved = None
 
 
 def folded(group: Group) -> Group:

@@ -1,18 +1,23 @@
 """Judge: settles the slots of a lane, keeps its episodes, and says what changed."""
 
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 from faultstream.core.detect.fleet import NEVER_HELD
 from faultstream.core.detect.memory import Sizes
 from faultstream.core.detect.predict import LIMITS, Foresight
 from faultstream.core.detect.predict_state import Outlook
 from faultstream.core.detect.ring import Detector, Finding, Ring
-from faultstream.core.detect.state import FAR, Lane, ServiceState
+from faultstream.core.detect.state import FAR, Lane, Published, ServiceState
 from faultstream.core.detect.telling import Telling
 from faultstream.core.episode import Episode, begin, follow
 from faultstream.core.policy import Topology
 from faultstream.core.records import Pattern
 from faultstream.core.tally import Slot
+
+STEADY: Final = 3
+"""What goes on as it was last told is told again after so many `update_ms`."""
+_AS_TOLD: Final = 0.25
 
 
 class Judge:
@@ -25,6 +30,7 @@ class Judge:
         self._slot_ms = policy.slot_ms
         self._quiet_ms = policy.quiet_ms
         self._update_ms = policy.update_ms
+        self._steady_ms = STEADY * policy.update_ms
         self._rate_slots = max(1, policy.rate_window_ms // policy.slot_ms)
         self._bucket_ms = max(policy.slot_ms, policy.quiet_ms - policy.slot_ms)
         self._max_episodes = policy.max_groups_per_service
@@ -51,6 +57,9 @@ class Judge:
                 lane.withdrawn = {
                     name: one for name, one in lane.withdrawn.items() if one.anchor_ms > settled_ms
                 }
+            if lane.refuted:
+                oldest = boundary - self._quiet_ms // self._slot_ms
+                lane.refuted = {name: at for name, at in lane.refuted.items() if at > oldest}
         if lane.dirty or advanced:
             self._speculate(state, lane, as_of_ms, out, advanced=advanced)
             lane.dirty.clear()
@@ -231,11 +240,16 @@ class Judge:
         *,
         advanced: bool,
     ) -> None:
-        """Opens what slots that may still change call for; withdraws what they refute."""
+        """Opens what slots that may still change call for; withdraws what they refute.
+
+        What was refuted before opens only by slots that newer ones follow: else the first events
+        of every slot would open what its others refute.
+        """
         pending = [lane.pending[number] for number in sorted(lane.pending)]
         ring = self._ring(state, lane, [*lane.recent, *pending])
         base = len(lane.recent)
         start = self._start(pending, base, lane.dirty_from)
+        newest = range(start, len(ring.slots))
         for detector in self._eager:
             published = lane.published.setdefault(detector.kind, {})
             keys: Iterable[str]
@@ -246,7 +260,10 @@ class Judge:
             for key in keys:
                 if len(published) >= self._max_episodes:
                     break
-                episode = self._ahead(detector, lane, key, ring, start)
+                positions = newest
+                if f"{detector.kind}/{key}" in lane.refuted:
+                    positions = range(max(base, start - 1), len(ring.slots) - 1)
+                episode = self._ahead(detector, lane, key, ring, positions)
                 if episode is not None:
                     self._tell(state, lane, episode, as_of_ms, out)
             if advanced:
@@ -270,23 +287,26 @@ class Judge:
     ) -> None:
         settled = lane.episodes.get(detector.kind, {})
         published = lane.published[detector.kind]
+        positions = range(len(lane.recent), len(ring.slots))
         for key in [key for key in published if key not in settled]:
             told = published[key]
-            episode = self._ahead(detector, lane, key, ring, len(lane.recent))
+            episode = self._ahead(detector, lane, key, ring, positions)
             if episode is not None and episode.anchor_ms == told.anchor_ms:
                 continue
             del published[key]
             if episode is not None:
                 self._tell(state, lane, episode, as_of_ms, out)
+            else:
+                lane.refuted[f"{detector.kind}/{key}"] = ring.slots[-1].number
             out.append(self._telling.withdrawn(state, lane, told, kind=detector.kind, key=key))
 
     def _ahead(
-        self, detector: Detector, lane: Lane, key: str, ring: Ring, start: int
+        self, detector: Detector, lane: Lane, key: str, ring: Ring, positions: range
     ) -> Episode | None:
-        """The key's episode as it would be if the slots from position `start` on were settled."""
+        """The key's episode as it would be if the slots at `positions` were settled."""
         settled = lane.episodes.get(detector.kind, {}).get(key)
         episode = None if settled is None else settled.duplicate()
-        for at in range(start, len(ring.slots)) if not detector.patient else ():
+        for at in positions if not detector.patient else ():
             slot = ring.slots[at]
             if key and key not in slot.cells:
                 continue
@@ -303,16 +323,22 @@ class Judge:
         return episode
 
     def _update(self, state: ServiceState, lane: Lane, as_of_ms: int, out: list[Pattern]) -> None:
-        """Tells news of open episodes, each at most every `update_ms` of event time."""
+        """Tells news of open episodes, each at most every `update_ms` of event time, and seldom
+        when its rate is what was told."""
         pending = [lane.pending[number] for number in sorted(lane.pending)]
         ring = self._ring(state, lane, [*lane.recent, *pending])
+        positions = range(len(lane.recent), len(ring.slots))
         soonest = FAR
         for detector in self._detectors:
             if detector.kind == "predicted":
                 continue  # it is held to what it said at first
             for key, told in lane.published.get(detector.kind, {}).items():
-                if as_of_ms - told.at_ms >= self._update_ms:
-                    episode = self._ahead(detector, lane, key, ring, len(lane.recent))
+                since_ms = as_of_ms - told.at_ms
+                if since_ms >= self._update_ms:
+                    if since_ms < self._steady_ms and self._as_told(lane, key, told, as_of_ms):
+                        soonest = min(soonest, as_of_ms + self._update_ms)
+                        continue
+                    episode = self._ahead(detector, lane, key, ring, positions)
                     at_ms = as_of_ms if episode is None else max(as_of_ms, episode.last_ms)
                     rate = self._rate(lane, key, at_ms)
                     if episode is None or (episode.count == told.count and rate == told.rate):
@@ -325,6 +351,9 @@ class Judge:
                         )
                 soonest = min(soonest, told.at_ms + self._update_ms)
         lane.update_at = soonest
+
+    def _as_told(self, lane: Lane, key: str, told: Published, as_of_ms: int) -> bool:
+        return abs(self._rate(lane, key, as_of_ms) - told.rate) <= _AS_TOLD * told.rate
 
     def _rate(self, lane: Lane, key: str, as_of_ms: int) -> float:
         """Events a second over the slots of the `rate_window_ms` before `as_of_ms`."""

@@ -6,7 +6,7 @@ before to its own.
 """
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import msgspec
 
@@ -21,6 +21,7 @@ from faultstream.core.records import PatternKind
 from faultstream.core.tally import Cell, Evidence, Slot
 
 VERSION: Final = 3
+_FEW_GROUPS: Final = 32
 
 
 class _SavedCell(msgspec.Struct, array_like=True):
@@ -58,6 +59,7 @@ class _SavedLane(msgspec.Struct, array_like=True):
     update_at: int
     withdrawn: dict[str, Published]
     memory: Memory
+    refuted: dict[str, int] = {}
 
 
 class _SavedState(msgspec.Struct, array_like=True):
@@ -82,33 +84,39 @@ _head: Final = msgspec.msgpack.Decoder(_Head).decode
 
 
 def save(state: ServiceState) -> bytes:
-    """The state as bytes (MessagePack), each description of a group once."""
-    groups: dict[Group, int] = {}
+    """The state as bytes (MessagePack), each description of a group once.
+
+    Slots that have not changed since the save before are not encoded again.
+    """
+    _renumber(state)
     numbers: dict[int, int] = {}
 
     def number(group: Group) -> int:
         found = numbers.get(id(group))  # hashing a description costs more than all the rest
         if found is None:
-            found = numbers[id(group)] = groups.setdefault(group, len(groups))
+            known = state.groups
+            found = numbers[id(group)] = known.setdefault(group, len(known))
         return found
 
     def slot(one: Slot) -> _SavedSlot:
-        cells = [
-            _SavedCell(
-                key,
-                number(cell.group),
-                cell.count,
-                cell.first_ms,
-                cell.last_ms,
-                cell.layer,
-                cell.evidence,
-                cell.release,
-                cell.operation,
-                cell.dependency,
-            )
-            for key, cell in one.cells.items()
-        ]
-        return _SavedSlot(one.number, one.total, one.first_ms, one.last_ms, cells)
+        if one.saved is None:
+            cells = [
+                _SavedCell(
+                    key,
+                    number(cell.group),
+                    cell.count,
+                    cell.first_ms,
+                    cell.last_ms,
+                    cell.layer,
+                    cell.evidence,
+                    cell.release,
+                    cell.operation,
+                    cell.dependency,
+                )
+                for key, cell in one.cells.items()
+            ]
+            one.saved = _encode(_SavedSlot(one.number, one.total, one.first_ms, one.last_ms, cells))
+        return cast("_SavedSlot", msgspec.Raw(one.saved))  # encoded, it is the same
 
     lanes = [
         _SavedLane(
@@ -125,6 +133,7 @@ def save(state: ServiceState) -> bytes:
             lane.update_at,
             lane.withdrawn,
             lane.memory,
+            lane.refuted,
         )
         for lane in state.lanes.values()
     ]
@@ -137,10 +146,19 @@ def save(state: ServiceState) -> bytes:
             state.newest_ms,
             state.late,
             state.folded,
-            list(groups),
+            list(state.groups),
             lanes,
         )
     )
+
+
+def _renumber(state: ServiceState) -> None:
+    """Begins anew when most descriptions may be of groups that no slot holds any more."""
+    slots = [one for lane in state.lanes.values() for one in (*lane.pending.values(), *lane.recent)]
+    if len(state.groups) > _FEW_GROUPS + sum(len(one.cells) for one in slots):
+        state.groups = {}
+        for one in slots:
+            one.saved = None
 
 
 def load(raw: bytes, policy: BurstPolicy) -> ServiceState:
@@ -187,6 +205,7 @@ def load(raw: bytes, policy: BurstPolicy) -> ServiceState:
         lane.update_at = one.update_at
         lane.withdrawn = one.withdrawn
         lane.memory = one.memory
+        lane.refuted = one.refuted
         state.lanes[one.experiment_id] = lane
     state.main = state.lanes[""]
     return state

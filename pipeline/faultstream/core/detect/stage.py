@@ -114,6 +114,7 @@ class Detect:
             if not lane.memory.born and lane is state.main and state.fleet is not None:
                 state.fleet.note(state.service, number)
         slot.total += count
+        slot.saved = None
         key = group.fingerprint
         cell = slot.cells.get(key)
         if cell is None and len(slot.cells) >= self._max_groups:

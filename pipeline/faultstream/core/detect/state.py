@@ -12,6 +12,7 @@ from faultstream.core.detect.baseline import Baseline
 from faultstream.core.detect.fleet import Fleet
 from faultstream.core.detect.memory import Memory
 from faultstream.core.episode import Episode
+from faultstream.core.group import Group
 from faultstream.core.policy import BurstPolicy
 from faultstream.core.records import PatternKind
 from faultstream.core.tally import Slot
@@ -36,11 +37,13 @@ class Lane:
 
     `recent` are settled slots, ascending; `pending` may still change. `episodes` are folded from
     settled slots, `published` is what the world was told, both by kind and key. `ended` keeps
-    the last slot of each key's previous episode, `withdrawn` what may still be said again.
+    the last slot of each key's previous episode, `withdrawn` what may still be said again,
+    `refuted` when each key's opening was last taken back.
     """
 
     __slots__ = ("baseline", "dirty", "dirty_from", "ended", "episodes", "experiment_id",
-                 "memory", "pending", "published", "recent", "update_at", "withdrawn")  # fmt: skip
+                 "memory", "pending", "published", "recent", "refuted", "update_at",
+                 "withdrawn")  # fmt: skip
 
     def __init__(self, experiment_id: str, baseline: Baseline) -> None:
         self.experiment_id = experiment_id
@@ -52,6 +55,7 @@ class Lane:
         self.published: dict[PatternKind, dict[str, Published]] = {}
         self.ended: dict[str, int] = {}
         self.withdrawn: dict[str, Published] = {}
+        self.refuted: dict[str, int] = {}
         self.dirty: set[str] = set()
         self.dirty_from = FAR
         self.update_at = FAR
@@ -67,13 +71,15 @@ class ServiceState:
 
     `late` counts events that came after their slot had settled, `folded` those that were
     counted without their own group because a slot was full. `fleet` is shared by the services of
-    an environment in a partition, and not saved.
+    an environment in a partition, and not saved. `groups` numbers the descriptions of groups in
+    the bytes that slots keep (see Slot).
     """
 
     __slots__ = (
         "environment",
         "fleet",
         "folded",
+        "groups",
         "lanes",
         "late",
         "main",
@@ -92,5 +98,6 @@ class ServiceState:
         self.newest_ms = NEVER
         self.late = 0
         self.folded = 0
+        self.groups: dict[Group, int] = {}
         self.main = Lane("", Baseline(policy))
         self.lanes: dict[str, Lane] = {"": self.main}
