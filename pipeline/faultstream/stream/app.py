@@ -11,7 +11,7 @@ import mode
 
 from faultstream.core.policy import Topology
 from faultstream.ops.health import Health
-from faultstream.stream.loop import Loop
+from faultstream.stream.loop import CHECKPOINT_S, Loop
 from faultstream.stream.outbox import Outbox
 from faultstream.stream.stage import Positioned, Stage
 from faultstream.transport import lean, topics
@@ -70,6 +70,7 @@ def build_app(
     outbox: Outbox,
     health: Health,
     session_s: float = SESSION_S,
+    checkpoint_s: float = CHECKPOINT_S,
     max_run: int = 5_000,
 ) -> tuple[App, Loop]:
     """The app of `stage` and its loop. `brokers` is host:port[,host:port]; a run has at most
@@ -109,7 +110,7 @@ def build_app(
     app.reading = Reading(topics=names)
     lean.hand_over(*names)
     table = _table(app, count) if stage.keyed else None
-    loop = Loop(app, stage, outbox, topology, health=health, table=table)
+    loop = Loop(app, stage, outbox, topology, health=health, table=table, checkpoint_s=checkpoint_s)
     app.reading.before_revoke = loop.before_revoke
     if isinstance(stage, Positioned):
         app.reading.start_at = stage.start_at

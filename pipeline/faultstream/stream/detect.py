@@ -158,7 +158,7 @@ class DetectStage:
             effects.outputs.append(pattern_output(pattern))
 
     def eager(self) -> bool:
-        """Never: once a second is enough."""
+        """Never: now and then is enough."""
         return False
 
     async def settle(self, ours: Callable[[], Awaitable[bool]]) -> bool:  # noqa: ARG002 - Stage's

@@ -1,13 +1,15 @@
 """The loop that all workers share: runs in, outputs out, ticks, checkpoints, dead letters.
 
-Records are read without being acknowledged. Outputs and dead letters are sent at once; about once
-a second a checkpoint makes everything durable and acknowledges it, also before partitions are
+Records are read without being acknowledged. Outputs and dead letters are sent at once; every
+second or few a checkpoint makes everything durable and acknowledges it, also before partitions are
 revoked and before the end. Nothing that raises may leave an agent's body, because Faust
 acknowledges a record whose handling raised: it stops the worker instead.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 from faust.types import TP
@@ -24,6 +26,8 @@ from faultstream.transport.reading import App, RawRecord
 
 TICK_S: Final = 0.25
 CHECKPOINT_S: Final = 1.0
+_PRESSED: Final = 0.75
+"""A checkpoint does not wait when so much of a partition's credit is handled and unfinished."""
 RETRY_S: Final = 0.1
 SHUTDOWN_S: Final = 6.0
 _LETTER_HEADER_BYTES: Final = 65_536
@@ -56,6 +60,8 @@ class Loop:
         self._max_letter = topology.topics["dead_letters"].max_message_bytes - _LETTER_HEADER_BYTES
         self._turn = asyncio.Lock()
         self._restored: set[int] = set()
+        self._handled: Counter[TP] = Counter()
+        self._pressed = asyncio.Event()
         self._checkpoint = Checkpoint(
             stage,
             outbox,
@@ -89,7 +95,10 @@ class Loop:
     async def checkpoints(self) -> None:
         """The task that makes a checkpoint when one is due."""
         while not self._app.should_stop:
-            await asyncio.sleep(self._checkpoint_s)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._pressed.wait(), self._checkpoint_s)
+            self._pressed.clear()
+            self._handled.clear()
             try:
                 if not self._app.rebalancing:
                     await self._checkpoint.run()
@@ -145,6 +154,7 @@ class Loop:
             await self._refuse(effects.refusals, source, now_ms)
             await self._publish(effects)
             self._checkpoint.add(stream, event)
+        self._press(message.tp, len(records))
         self._count(effects, source, len(records))
         delay_s = max(0, now_ms - records[-1].timestamp) / 1000
         metrics.DELAY_SECONDS.labels(self._stage.name).observe(delay_s)
@@ -152,6 +162,11 @@ class Loop:
         if self._stage.eager():
             await self._checkpoint.run()
         await asyncio.sleep(0)
+
+    def _press(self, tp: TP, size: int) -> None:
+        self._handled[tp] += size
+        if self._handled[tp] >= _PRESSED * self._app.reading.max_unfinished:
+            self._pressed.set()
 
     def _is_over(self, generation: int) -> bool:
         current = generation == self._app.consumer_generation_id

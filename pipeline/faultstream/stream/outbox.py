@@ -1,4 +1,6 @@
-"""The outbox: one Kafka producer for outputs, dead letters and changelogs of a worker.
+"""The outbox: the Kafka producers of a worker, one for outputs and dead letters, one for its
+changelog. A producer has one request at a time under way to a broker, and no command should wait
+behind a checkpoint.
 
 Sending does not wait for the broker; `settle` does, before anything is acknowledged. What the
 broker did not take in time is sent again until it does: it may arrive twice or out of order, with
@@ -35,14 +37,23 @@ class Outbox:
     """`start` before use, `stop` after. Used by one loop, so by one task at a time and kind."""
 
     def __init__(
-        self, brokers: str, topics: Mapping[TopicRole, str], health: Health, *, max_bytes: int
+        self,
+        brokers: str,
+        topics: Mapping[TopicRole, str],
+        health: Health,
+        *,
+        max_bytes: int,
+        keyed: bool,
     ) -> None:
-        """`max_bytes` is the largest record that will be sent, with its headers."""
+        """`max_bytes` is the largest record that will be sent, with its headers; `keyed` whether
+        there is a changelog to write."""
         self._brokers = brokers
         self._topics = topics
         self._health = health
         self._max_bytes = max_bytes
+        self._keyed = keyed
         self._producer: AIOKafkaProducer | None = None
+        self._changelog: AIOKafkaProducer | None = None
         self._sent: list[_Sent] = []
 
     async def start(self) -> None:
@@ -51,7 +62,22 @@ class Outbox:
         Raises:
             aiokafka.errors.KafkaConnectionError: no broker answers.
         """
-        self._producer = AIOKafkaProducer(
+        self._producer = self._new()
+        await self._producer.start()
+        if self._keyed:
+            self._changelog = self._new()
+            await self._changelog.start()
+
+    async def stop(self) -> None:
+        """Send what is left and disconnect. May be repeated."""
+        producers = (self._producer, self._changelog)
+        self._producer = self._changelog = None
+        for producer in producers:
+            if producer is not None:
+                await producer.stop()
+
+    def _new(self) -> AIOKafkaProducer:
+        return AIOKafkaProducer(
             bootstrap_servers=self._brokers,
             acks="all",
             linger_ms=LINGER_MS,
@@ -59,13 +85,6 @@ class Outbox:
             max_request_size=max(self._max_bytes, 2 * BATCH_BYTES),
             request_timeout_ms=REQUEST_TIMEOUT_MS,
         )
-        await self._producer.start()
-
-    async def stop(self) -> None:
-        """Send what is left and disconnect. May be repeated."""
-        producer, self._producer = self._producer, None
-        if producer is not None:
-            await producer.stop()
 
     async def send(
         self,
@@ -84,7 +103,7 @@ class Outbox:
         topic = self._topics[role]
 
         async def again() -> "asyncio.Future[Any]":
-            future: asyncio.Future[Any] = await self._live().send(
+            future: asyncio.Future[Any] = await _live(self._producer).send(
                 topic, value, key=key, headers=headers, timestamp_ms=timestamp_ms
             )
             return future
@@ -112,7 +131,7 @@ class Outbox:
         Raises:
             KafkaError: it did not get through in time; some rows may have been written.
         """
-        producer = self._live()
+        producer = _live(self._changelog)
         batch = producer.create_batch()
         for key, value in rows:
             if batch.append(key=key, value=value, timestamp=None) is None:
@@ -135,11 +154,12 @@ class Outbox:
                 self._away(exc)
                 await asyncio.sleep(RETRY_S)
 
-    def _live(self) -> AIOKafkaProducer:
-        if self._producer is None:
-            raise RuntimeError("the outbox is closed")
-        return self._producer
-
     def _away(self, exc: BaseException) -> None:
         self._health.wait("broker", str(exc) or type(exc).__name__)
         _log.warning("broker_away", error=repr(exc))
+
+
+def _live(producer: AIOKafkaProducer | None) -> AIOKafkaProducer:
+    if producer is None:
+        raise RuntimeError("the outbox is closed")
+    return producer

@@ -8,7 +8,7 @@ counted twice. While none such is found it is counted as `__other__`, exactly on
   and a service has no row, the service's records up to there were counted in it;
 - a service that gets a place later notes in `since` up to where it was counted there.
 
-`durable` moves at every checkpoint, about once a second: a flood of names at once is folded.
+`durable` moves at every checkpoint, every few seconds: a flood of names at once is folded.
 """
 
 from collections.abc import Mapping

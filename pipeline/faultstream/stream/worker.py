@@ -21,7 +21,7 @@ from faultstream.ops import log, metrics
 from faultstream.ops.health import Health, HealthServer
 from faultstream.stream.app import QUICK_SESSION_S, SESSION_S, build_app, changelog
 from faultstream.stream.control import ControlReader
-from faultstream.stream.loop import Loop
+from faultstream.stream.loop import CHECKPOINT_S, Loop
 from faultstream.stream.outbox import Outbox
 from faultstream.stream.stage import Stage, Steered
 from faultstream.stream.watchdog import Watchdog
@@ -41,6 +41,9 @@ URGENT: Final = frozenset({"detect", "respond"})
 QUICK_FETCH_MS: Final = 10
 """Of urgent workers at the embedded broker, which looks for new records only twice in the time
 that a fetch may wait. Apache Kafka answers at once, so the usual wait costs no time there."""
+DETECT_CHECKPOINT_S: Final = 3.0
+"""A checkpoint holds up what comes meanwhile, and after a crash detect repeats its seconds in no
+time, with the same outputs."""
 _SWITCH_S: Final = 0.001
 """For how long a thread that computes may hold up one that reads; Python's 5 ms add up."""
 _HEADER_BYTES: Final = 128 * 1024
@@ -117,7 +120,9 @@ async def _work(
     async with AsyncExitStack() as stack:
         largest = max(topic.max_message_bytes for topic in topology.topics.values())
         names = {role: topic.name for role, topic in topology.topics.items()}
-        outbox = Outbox(brokers, names, health, max_bytes=largest + _HEADER_BYTES)
+        outbox = Outbox(
+            brokers, names, health, max_bytes=largest + _HEADER_BYTES, keyed=stage.keyed
+        )
         await outbox.start()
         stack.push_async_callback(outbox.stop)
         if isinstance(stage, Steered):
@@ -132,6 +137,7 @@ async def _work(
             outbox=outbox,
             health=health,
             session_s=QUICK_SESSION_S if embedded else SESSION_S,
+            checkpoint_s=DETECT_CHECKPOINT_S if stage.name == "detect" else CHECKPOINT_S,
         )
         if embedded and stage.name in URGENT:
             app.reading.fetch_wait_ms = QUICK_FETCH_MS
