@@ -121,7 +121,12 @@ def test_text_fits_and_json_has_all(tmp_path: Path) -> None:
     for words in ("misses", "reliability", "expected (row)", "log messages", "root 1st", "Jaccard"):
         assert words in text.output
     told = CliRunner().invoke(command, [*options, "--json"])
-    assert set(json.loads(told.output)["sections"]) == set(NEED_DATA)
+    made = json.loads(told.output)
+    assert set(made["sections"]) == set(NEED_DATA) == set(made["goals"])
+    for goals in made["goals"].values():
+        for one in goals:
+            assert one["name"] in text.output
+    assert CliRunner().invoke(command, [*options, "--strict"]).exit_code == 1
 
 
 def test_cost_is_a_ratio() -> None:

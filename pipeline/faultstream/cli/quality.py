@@ -1,22 +1,23 @@
 """`faultstream quality`: how good the core is, in figures, and where it is weak."""
 
 import os
-import sys
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
+import msgspec
 from rich import box
 from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
 
 from faultstream import wire
-from faultstream.cli import offline
+from faultstream.cli import offline, progress
 from faultstream.cli.simulate import Seeds
 from faultstream.quality.data import Data
 from faultstream.quality.report import SECTIONS, measured
 from faultstream.quality.section import Section, Table, Task
+from faultstream.simulate.goals import failed, lines
 
 _WIDTH = 80
 _VARIABLE = "FAULTSTREAM_QUALITY_DATA"
@@ -64,6 +65,7 @@ class Names(click.ParamType):
     "--show", "shown", type=click.IntRange(0, 1000), default=10, show_default=True,
     help="How many of each kind of weakness to list.",
 )  # fmt: skip
+@click.option("--strict", is_flag=True, help="Exit with 1 when a goal is not met.")
 @offline.topology
 def command(
     *,
@@ -74,11 +76,15 @@ def command(
     shown: int,
     topology_file: Path | None,
     as_json: bool,
+    strict: bool,
 ) -> None:
     """Measure the core: classification, grouping, patterns, cascades, limits and cost.
 
     Simulated fleets and cost need nothing else. The rest is measured on data sets that nobody of
-    this project made; without their folder these sections are skipped, and say so.
+    this project made; without their folder these sections are skipped, and say so. At the end
+    comes one line for each goal: whether it was met, the figure, and what is wanted.
+
+    Exit code 0: measured; 1: with --strict a goal was not met; 2: the command line is wrong.
 
     \b
     Example:  faultstream quality --only patterns,cost
@@ -92,44 +98,57 @@ def command(
         seeds=seeds,
         jobs=jobs,
         shown=shown,
-        tell=_progress if sys.stderr.isatty() else _silent,
+        tell=progress.tell,
     )
-    found = measured(task, only)
+    found = []
+    for name, section in measured(task, only):
+        found.append((name, section))
+        if not as_json:
+            _print(name, section)
     if as_json:
         sections = {
             name: {"skipped": one.skipped} if one.skipped else one.figures for name, one in found
         }
-        click.echo(wire.dumps({"seeds": [seeds[0], seeds[-1]], "sections": sections}))
+        reached = {name: msgspec.to_builtins(one.goals) for name, one in found if one.goals}
+        click.echo(
+            wire.dumps({"seeds": [seeds[0], seeds[-1]], "sections": sections, "goals": reached})
+        )
+    else:
+        _print_goals(found)
+    if strict and any(failed(one.goals) for _, one in found):
+        raise click.exceptions.Exit(1)
+
+
+def _print(name: str, section: Section) -> None:
+    progress.clear()
+    console = _console()
+    console.print(Text(name, style="bold"))
+    if section.skipped:
+        console.print(Text(f"skipped: {section.skipped}\n"))
         return
-    _print(found)
+    console.print(Text(section.says))
+    for table in section.tables:
+        if table.rows:
+            if table.title:  # a title of the grid's own would be folded to its width
+                console.print(Text(f"\n{table.title}"))
+            console.print(_grid(table))
+    for note in section.notes:
+        console.print(Text(note))
+    console.print()
 
 
-def _progress(words: str) -> None:
-    click.echo(f"\r\033[K{words}", nl=False, err=True)
-
-
-def _silent(_: str) -> None:
-    pass
-
-
-def _print(found: Iterable[tuple[str, Section]]) -> None:
-    console = Console(width=_WIDTH, highlight=False, soft_wrap=False)
+def _print_goals(found: Sequence[tuple[str, Section]]) -> None:
+    console = _console()
+    console.print(Text("goals", style="bold"))
     for name, section in found:
-        if sys.stderr.isatty():
-            _progress("")
-        console.print(Text(name, style="bold"))
-        if section.skipped:
-            console.print(Text(f"skipped: {section.skipped}\n"))
-            continue
-        console.print(Text(section.says))
-        for table in section.tables:
-            if table.rows:
-                if table.title:  # a title of the grid's own would be folded to its width
-                    console.print(Text(f"\n{table.title}"))
-                console.print(_grid(table))
-        for note in section.notes:
-            console.print(Text(note))
-        console.print()
+        if section.goals:
+            console.print(Text(name))
+        for line in lines(section.goals):
+            console.print(Text(line))
+
+
+def _console() -> Console:
+    return Console(width=_WIDTH, highlight=False, soft_wrap=False)
 
 
 def _grid(table: Table) -> Grid:

@@ -2,16 +2,18 @@
 
 import re
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
 import msgspec
 
 from faultstream import wire
-from faultstream.cli import offline, simulate_respond
+from faultstream.cli import offline, progress, simulate_respond
 from faultstream.core.policy import Topology
 from faultstream.simulate.figures import figures
 from faultstream.simulate.generate import Run
+from faultstream.simulate.goals import Goal, failed, goals
+from faultstream.simulate.kinds import KINDS
 from faultstream.simulate.planting import Truth
 from faultstream.simulate.reading import load, packaged
 from faultstream.simulate.report import text
@@ -61,6 +63,7 @@ class Seeds(click.ParamType):
     help="Processes that share a range of seeds when scoring.",
 )  # fmt: skip
 @click.option("--min-recall", type=click.FloatRange(0, 1), help="Exit with 1 below this recall.")
+@click.option("--strict", is_flag=True, help="With --score: exit with 1 when a goal is not met.")
 @click.option(
     "--respond", is_flag=True,
     help="Say how well recovery does on faults whose cures it does not know; SCENARIO is `shop` "
@@ -70,6 +73,7 @@ class Seeds(click.ParamType):
     "--min-rate", type=click.FloatRange(0, 1), help="With --respond: exit with 1 below this rate."
 )
 @click.option("--list", "listed", is_flag=True, help="List the scenarios in the package.")
+@click.option("--kinds", "kinds", is_flag=True, help="List the kinds of incident.")
 @offline.topology
 def command(
     scenario: str | None,
@@ -82,24 +86,30 @@ def command(
     blind: bool,
     jobs: int,
     min_recall: float | None,
+    strict: bool,
     respond: bool,
     min_rate: float | None,
     listed: bool,
+    kinds: bool,
 ) -> None:
     """Make the errors of a fleet with planted incidents; SCENARIO is a file or a packaged name.
 
     The same scenario and seed give the same bytes. Events come in order of arrival: late ones,
-    skewed clocks and all. The truth says what was planted where, and what must be found.
+    skewed clocks and all. The truth says what was planted where, and what must be found. A score
+    ends with one line for each goal: whether it was met, the figure, and what is wanted.
+
+    Exit code 0: done; 1: below --min-recall or --min-rate, or with --strict a goal was not met;
+    2: the scenario or the command line is wrong.
 
     \b
     Example:  faultstream simulate zoo --seed 7 --out zoo-7
               faultstream simulate busy-day --score
               faultstream simulate zoo --seeds 1..20 --score --json
+              faultstream simulate my-fleet.yaml --score --strict
               faultstream simulate --respond --seeds 1..20
     """
-    if listed:
-        for name in packaged():
-            click.echo(name)
+    if listed or kinds:
+        _list(kinds=kinds)
         return
     if respond:
         topology = offline.load_topology(topology_file)
@@ -118,10 +128,24 @@ def command(
             _write(Run(found, seed), out if len(seeds) == 1 else out / str(seed))
     if score:
         tally = _scored(found, topology, seeds, blind=blind, jobs=jobs)
-        _say(found, tally, as_json=as_json)
-        recall = figures(tally)["recall"]
-        if min_recall is not None and recall is not None and recall < min_recall:
+        measured = figures(tally)
+        reached = goals(measured)
+        _say(found, tally, measured, reached, as_json=as_json)
+        if _is_low(measured["recall"], min_recall) or (strict and failed(reached)):
             raise click.exceptions.Exit(1)
+
+
+def _list(*, kinds: bool) -> None:
+    """The scenarios in the package, or the kinds of incident."""
+    if not kinds:
+        click.echo("\n".join(packaged()))
+        return
+    for name, kind in KINDS.items():
+        click.echo(f"{name:<18} {kind.says}; must be found: {', '.join(kind.must)}")
+
+
+def _is_low(recall: float | None, least: float | None) -> bool:
+    return least is not None and recall is not None and recall < least
 
 
 def _scored(
@@ -129,8 +153,10 @@ def _scored(
 ) -> Tally:
     """All seeds together; of more than one it is told how each went."""
     tally = Tally()
-    for seed, one in each(scenario, topology, seeds, blind=blind, jobs=jobs):
+    tell = progress.tell if progress.wanted() else None
+    for seed, one in each(scenario, topology, seeds, blind=blind, jobs=jobs, tell=tell):
         tally.add(one)
+        progress.clear()
         if len(seeds) > 1:
             right = sum(not hit.missing for hit in one.hits)
             click.echo(f"seed {seed}: {right} of {len(one.hits)} found", err=True)
@@ -155,15 +181,18 @@ def truth_line(truth: Truth) -> bytes:
     return wire.dumps(plain) + b"\n"
 
 
-def _say(scenario: Scenario, tally: Tally, *, as_json: bool) -> None:
+def _say(
+    scenario: Scenario, tally: Tally, found: dict[str, Any], reached: list[Goal], *, as_json: bool
+) -> None:
     if not as_json:
         click.echo(text(scenario.name, tally), nl=False)
         return
     missed = [hit for hit in tally.hits if hit.missing]
     plain = {
         "scenario": scenario.name,
-        **figures(tally),
+        **found,
         "missed": [{**msgspec.to_builtins(hit), "missing": hit.missing} for hit in missed],
         "false": msgspec.to_builtins(tally.wrong),
+        "goals": msgspec.to_builtins(reached),
     }
     click.echo(wire.dumps(plain))

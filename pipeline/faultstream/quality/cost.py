@@ -18,6 +18,7 @@ from faultstream.core.grouping import Grouper
 from faultstream.core.policy import Topology
 from faultstream.formats.shapes import Shapes
 from faultstream.quality.section import Section, Table, Task
+from faultstream.simulate.goals import below
 from faultstream.wire import rfc3339
 
 WANTED: Final = 5.0 / 1.5
@@ -58,6 +59,9 @@ def measure(task: Task) -> Section:
             )
         ],
         notes=["Trust the ratio; microseconds are this machine's, busy as it is."],
+        goals=[
+            below("hot path as a multiple of orjson.loads", cost / base, WANTED, digits=2),
+        ],
     )
 
 

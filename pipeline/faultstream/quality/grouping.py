@@ -15,6 +15,7 @@ from faultstream.core.fingerprint import Fingerprint, fingerprint
 from faultstream.core.template import template
 from faultstream.quality.scores import Grouped, grouped
 from faultstream.quality.section import Section, Table, Task, ratio
+from faultstream.simulate.goals import above
 
 LOG_PEERS: Final = (
     ("Drain3 0.9.11, default", 0.728, 0.777),
@@ -87,6 +88,12 @@ def measure(task: Task) -> Section:
                 ],
                 texts=4,
             ),
+        ],
+        goals=[
+            above("logs, grouping accuracy", logs[0], max(one[1] for one in LOG_PEERS)),
+            above("logs, FGA", logs[1], max(one[2] for one in LOG_PEERS)),
+            above("stacks, FGA", app.fga, max(one[1] for one in STACK_PEERS)),
+            above("stacks, pair F1", app.pair_f1, max(one[2] for one in STACK_PEERS)),
         ],
     )
 

@@ -9,8 +9,10 @@ from typing import Any, Final
 
 from faultstream.quality.faults import answer, arrivals, topology_of
 from faultstream.quality.section import Section, Table, Task, ratio
+from faultstream.simulate.goals import above
 
 PEERS: Final = (("errors only (24 incidents)", "19/24", 0.44), ("best peer (24)", "22/24", 0.81))
+_BEST_ROOTS: Final = 22 / 24
 _LEVELS: Final = ("WARN", "ERROR", "FATAL")
 
 
@@ -68,5 +70,9 @@ def measure(task: Task) -> Section:
                 ],
                 texts=4,
             ),
+        ],
+        goals=[
+            above("root right", right / count, _BEST_ROOTS, digits=2),
+            above("reach, Jaccard", overlap / count, max(one[2] for one in PEERS), digits=2),
         ],
     )

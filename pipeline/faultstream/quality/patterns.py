@@ -9,8 +9,9 @@ from typing import Any
 
 import msgspec
 
-from faultstream.quality.section import Section, Table, Task, ratio
+from faultstream.quality.section import Section, Table, Task
 from faultstream.simulate.figures import figures
+from faultstream.simulate.goals import goals
 from faultstream.simulate.reading import load
 from faultstream.simulate.score import Tally
 from faultstream.simulate.seeds import each
@@ -39,17 +40,17 @@ def measure(task: Task) -> Section:
         },
         tables=[
             _recall(found),
-            _whole(found),
             _opened(found, quiet),
             _missed(zoo, task.shown),
             _false(zoo, day, task.shown),
         ],
+        goals=[*goals(found), *goals(quiet)],
     )
 
 
 def _played(task: Task, name: str, seeds: range) -> Tally:
     tally = Tally()
-    for seed, one in each(load(name), task.topology, seeds, jobs=task.jobs):
+    for seed, one in each(load(name), task.topology, seeds, jobs=task.jobs, tell=task.tell):
         tally.add(one)
         task.tell(f"patterns: {name}, seed {seed}")
     return tally
@@ -74,31 +75,6 @@ def _recall(found: dict[str, Any]) -> Table:
             for kind, one in found["kinds"].items()
         ],
         texts=2,
-    )
-
-
-def _whole(found: dict[str, Any]) -> Table:
-    times = (("time to detect", "detect"), ("the same, critical incidents", "critical"))
-    return Table(
-        columns=("of all", "", "wanted"),
-        rows=[
-            ("recall", ratio(found["recall"]), ">= 0.95"),
-            ("false episodes", ratio(found["false_ratio"]), "< 0.05"),
-            ("root of cascades right", ratio(found["root_right_ratio"]), ">= 0.90"),
-            (
-                "recurring within 10 occurrences",
-                ratio(found["recurring_within_10_ratio"]),
-                ">= 0.80",
-            ),
-            *(
-                (
-                    f"{words}, median and p95",
-                    f"{_time(found[f'{name}_median_ms'])}, {_time(found[f'{name}_p95_ms'])}",
-                    "< 30 s, < 2 min",
-                )
-                for words, name in times
-            ),
-        ],
     )
 
 

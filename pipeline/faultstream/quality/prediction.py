@@ -19,6 +19,7 @@ from faultstream.core.policy import Topology
 from faultstream.quality.scores import brier, reliability
 from faultstream.quality.section import Section, Table, Task, bars, ratio
 from faultstream.simulate.generate import Run
+from faultstream.simulate.goals import at_least, below
 from faultstream.simulate.reading import load
 
 SCENARIO: Final = "zoo"
@@ -164,5 +165,12 @@ def measure(task: Task) -> Section:
         notes=[
             f"of {made['sure']} probabilities above {BAR} "
             + ("none can be judged" if sure is None else f"{sure:.0%} came true")
+        ],
+        goals=[
+            below("Brier score, base rate", made["brier"], made["brier_base_rate"], digits=4),
+            below(
+                "Brier score, moving average", made["brier"], made["brier_moving_average"], digits=4
+            ),
+            at_least(f"came true of what was above {BAR}", sure, BAR),
         ],
     )

@@ -8,6 +8,7 @@ import msgspec
 from faultstream.core.policy import Topology
 from faultstream.quality.data import Data
 from faultstream.quality.scores import Bin
+from faultstream.simulate.goals import Goal
 
 _BAR: Final = 40
 
@@ -28,6 +29,7 @@ class Section(msgspec.Struct, kw_only=True):
     figures: dict[str, Any] = {}
     tables: list[Table] = []
     notes: list[str] = []
+    goals: list[Goal] = []
     skipped: str = ""
 
 

@@ -10,6 +10,7 @@ from typing import Final
 from faultstream.core.limits import Limits
 from faultstream.quality import nab
 from faultstream.quality.section import Section, Table, Task
+from faultstream.simulate.goals import above
 
 FOLDERS: Final = ("realAWSCloudwatch", "realTraffic")
 _QUIET: Final = "artificialNoAnomaly"
@@ -82,4 +83,10 @@ def measure(task: Task) -> Section:
             ),
         ],
         notes=[f"detections in series without anomalies: {quiet}"],
+        goals=[
+            above(f"NAB {name}", scores[name], max(best), digits=1)
+            for name, best in zip(
+                FOLDERS, zip(*(rest for _, *rest in PEERS), strict=True), strict=True
+            )
+        ],
     )

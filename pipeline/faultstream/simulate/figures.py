@@ -27,6 +27,7 @@ def figures(tally: Tally) -> dict[str, Any]:
     cold = Counter(one.kind for one in tally.wrong if one.into_ms < COLD_MS)
     quick = [hit.after_ms for hit in hits if hit.after_ms is not None and not hit.truth.slow]
     critical = [hit.after_ms for hit in hits if hit.after_ms is not None and hit.truth.critical]
+    seen = [hit.noticed_ms for hit in hits if hit.noticed_ms is not None and not hit.truth.slow]
     rooted = [hit for hit in hits if "cascade" in hit.truth.must]
     again = [hit for hit in hits if "recurring" in hit.truth.must]
     in_ten = sum(1 for hit in again if hit.occurrences is not None and hit.occurrences <= 10)
@@ -57,6 +58,8 @@ def figures(tally: Tally) -> dict[str, Any]:
         "critical_median_ms": percentile(critical, 0.5),
         "critical_p95_ms": percentile(critical, 0.95),
         "root_right_ratio": _ratio(sum(h.root == h.truth.root for h in rooted), len(rooted)),
+        "noticed_median_ms": percentile(seen, 0.5),
+        "noticed_p95_ms": percentile(seen, 0.95),
         "recurring_within_10_ratio": _ratio(in_ten, len(again)),
     }
 
@@ -64,6 +67,7 @@ def figures(tally: Tally) -> dict[str, Any]:
 def _kind(mine: list[Hit]) -> dict[str, Any]:
     """How one kind of incident fared."""
     times = [hit.after_ms for hit in mine if hit.after_ms is not None]
+    seen = [hit.noticed_ms for hit in mine if hit.noticed_ms is not None]
     found = sum(not hit.missing for hit in mine)
     return {
         "planted": len(mine),
@@ -74,6 +78,7 @@ def _kind(mine: list[Hit]) -> dict[str, Any]:
         "missing": dict(sorted(Counter(name for hit in mine for name in hit.missing).items())),
         "median_ms": percentile(times, 0.5),
         "p95_ms": percentile(times, 0.95),
+        "noticed_median_ms": percentile(seen, 0.5),
     }
 
 

@@ -205,9 +205,10 @@ def _automatic(place: Place, fleet: Fleet) -> bool:  # noqa: ARG001 (one signatu
 
 
 class Kind(msgspec.Struct, frozen=True):
-    """A kind: how it is planted, which patterns must be found, how long it lasts in minutes
-    (drawn between the two), where it can happen. See Truth for `critical` and `slow`."""
+    """A kind: what happens, how it is planted, which patterns must be found, how long it lasts in
+    minutes (drawn between the two), where it can happen. See Truth for `critical` and `slow`."""
 
+    says: str
     plant: Callable[[Planting], None]
     must: tuple[PatternKind, ...]
     minutes: tuple[float, float]
@@ -217,34 +218,113 @@ class Kind(msgspec.Struct, frozen=True):
 
 
 KINDS: Final[dict[IncidentKind, Kind]] = {
-    "bad_config": Kind(_bad_config, ("novel", "burst"), (4, 10)),
-    "burst": Kind(_burst, ("burst",), (2, 6)),
-    "cascade": Kind(_cascade, ("cascade",), (2, 5), critical=True, suits=_deep),
+    "bad_config": Kind(
+        "a deploy without a setting: every request fails", _bad_config, ("novel", "burst"), (4, 10)
+    ),
+    "burst": Kind("an error comes several times as often, for minutes", _burst, ("burst",), (2, 6)),
+    "cascade": Kind(
+        "a database fails; what depends on it follows, with traces and parents",
+        _cascade,
+        ("cascade",),
+        (2, 5),
+        critical=True,
+        suits=_deep,
+    ),
     "certificate_expiry": Kind(
-        _certificate_expiry, ("burst",), (5, 15), critical=True, suits=_called
+        "all callers refuse a certificate at once",
+        _certificate_expiry,
+        ("burst",),
+        (5, 15),
+        critical=True,
+        suits=_called,
     ),
-    "correlated": Kind(_correlated, ("correlation",), (60, 90), slow=True, suits=_lonely),
-    "critical_single": Kind(_critical_single, ("critical",), (1, 1), critical=True),
-    "cron": Kind(_cron, ("periodic",), (180, 240), slow=True),
-    "dependency_slow": Kind(_dependency_slow, ("burst",), (4, 10), suits=_called),
-    "disk_full": Kind(_disk_full, ("critical",), (3, 8), critical=True),
-    "dominant_type": Kind(_dominant_type, ("dominant",), (3, 8)),
-    "failover": Kind(_failover, ("burst",), (0.7, 1.5), critical=True),
-    "flapping": Kind(_flapping, ("burst",), (15, 25)),
-    "high_rate": Kind(_high_rate, ("high_rate",), (1.5, 3), critical=True),
-    "memory_leak": Kind(_memory_leak, ("critical",), (30, 50), critical=True),
-    "novel_after_deploy": Kind(_novel_after_deploy, ("novel",), (15, 30)),
-    "partner_rate_limit": Kind(_partner_rate_limit, ("burst",), (10, 30)),
-    "poison_message": Kind(_poison_message, ("recurring",), (8, 20)),
-    "pool_exhaustion": Kind(_pool_exhaustion, ("burst",), (8, 12)),
+    "correlated": Kind(
+        "two services without a common dependency rise together, seven times",
+        _correlated,
+        ("correlation",),
+        (60, 90),
+        slow=True,
+        suits=_lonely,
+    ),
+    "critical_single": Kind(
+        "one critical error", _critical_single, ("critical",), (1, 1), critical=True
+    ),
+    "cron": Kind("an error every 5, 10 or 15 minutes", _cron, ("periodic",), (180, 240), slow=True),
+    "dependency_slow": Kind(
+        "the callers of a silent service time out",
+        _dependency_slow,
+        ("burst",),
+        (4, 10),
+        suits=_called,
+    ),
+    "disk_full": Kind(
+        "no space left on one instance", _disk_full, ("critical",), (3, 8), critical=True
+    ),
+    "dominant_type": Kind("one type outweighs all others", _dominant_type, ("dominant",), (3, 8)),
+    "failover": Kind(
+        "a database is away for about a minute", _failover, ("burst",), (0.7, 1.5), critical=True
+    ),
+    "flapping": Kind(
+        "on for a minute or two, off for two or three", _flapping, ("burst",), (15, 25)
+    ),
+    "high_rate": Kind(
+        "about 17 errors a second", _high_rate, ("high_rate",), (1.5, 3), critical=True
+    ),
+    "memory_leak": Kind(
+        "slow requests more and more, then out of memory",
+        _memory_leak,
+        ("critical",),
+        (30, 50),
+        critical=True,
+    ),
+    "novel_after_deploy": Kind(
+        "a new error, once or twice a minute, since a deploy",
+        _novel_after_deploy,
+        ("novel",),
+        (15, 30),
+    ),
+    "partner_rate_limit": Kind(
+        "a partner answers 429 for a while", _partner_rate_limit, ("burst",), (10, 30)
+    ),
+    "poison_message": Kind(
+        "one message tried again and again", _poison_message, ("recurring",), (8, 20)
+    ),
+    "pool_exhaustion": Kind(
+        "a connection pool runs dry, callers follow", _pool_exhaustion, ("burst",), (8, 12)
+    ),
     "recovery_loop": Kind(
-        _recovery_loop, ("recovery_loop",), (15, 20), slow=True, suits=_automatic
+        "recovery seems to help, and the fault is back two minutes later",
+        _recovery_loop,
+        ("recovery_loop",),
+        (15, 20),
+        slow=True,
+        suits=_automatic,
     ),
-    "recurring": Kind(_recurring, ("recurring",), (20, 40)),
-    "regression": Kind(_regression, ("regression",), (240, 240)),
-    "retry_storm": Kind(_retry_storm, ("burst", "high_rate"), (5, 8), critical=True),
-    "sequence": Kind(_sequence, ("sequence",), (60, 120), slow=True),
-    "slow_degradation": Kind(_slow_degradation, ("degradation",), (25, 45)),
-    "zone_outage": Kind(_zone_outage, ("burst",), (3, 8), critical=True),
+    "recurring": Kind("one error again and again", _recurring, ("recurring",), (20, 40)),
+    "regression": Kind(
+        "known, mended by a release, gone for hours, back with the next",
+        _regression,
+        ("regression",),
+        (240, 240),
+    ),
+    "retry_storm": Kind(
+        "doubling every minute up to 25 errors a second",
+        _retry_storm,
+        ("burst", "high_rate"),
+        (5, 8),
+        critical=True,
+    ),
+    "sequence": Kind(
+        "A, and some seconds later B, ten times", _sequence, ("sequence",), (60, 120), slow=True
+    ),
+    "slow_degradation": Kind(
+        "a rate doubles every six minutes, then stays",
+        _slow_degradation,
+        ("degradation",),
+        (25, 45),
+    ),
+    "zone_outage": Kind(
+        "one instance of five services is cut off", _zone_outage, ("burst",), (3, 8), critical=True
+    ),
 }
 """By name."""

@@ -5,6 +5,8 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from faultstream.simulate.figures import figures
+from faultstream.simulate.goals import goals
+from faultstream.simulate.goals import lines as lines_of
 from faultstream.simulate.score import Hit, Tally, Wrong
 
 SHOWN: Final = 20
@@ -13,16 +15,16 @@ SHOWN: Final = 20
 def text(name: str, tally: Tally, *, shown: int = SHOWN) -> str:
     """The whole report, lines ended; at most `shown` missed incidents and false episodes each."""
     found = figures(tally)
-    read = (
-        f"{found['runs']} runs, {found['events']:,} events, {found['late_events']:,} of them late"
-    )
+    runs = "1 run" if found["runs"] == 1 else f"{found['runs']} runs"
     lines = [
-        f"{name}: {read}",
+        f"{name}: {runs}, {found['events']:,} events, {found['late_events']:,} of them late",
         "",
         *_found(found),
         *_opened(found),
         *_missed(tally.hits, shown),
         *_false(tally.wrong, shown),
+        "",
+        *lines_of(goals(found)),
     ]
     return "\n".join(lines) + "\n"
 
@@ -30,16 +32,24 @@ def text(name: str, tally: Tally, *, shown: int = SHOWN) -> str:
 def _found(found: dict[str, Any]) -> Iterator[str]:
     if not found["incidents"]:
         return
-    yield f"{'incident':<20} {'found':>9} {'recall':>7} {'median':>9} {'p95':>9}  must be found"
+    yield (
+        f"{'incident':<20} {'found':>9} {'recall':>7} {'noticed':>9} {'median':>9} {'p95':>9}  "
+        "must be found"
+    )
     for kind, one in found["kinds"].items():
         share = f"{one['found']}/{one['planted']}"
         yield (
-            f"{kind:<20} {share:>9} {_share(one['recall']):>7} {_time(one['median_ms']):>9} "
+            f"{kind:<20} {share:>9} {_share(one['recall']):>7} "
+            f"{_time(one['noticed_median_ms']):>9} {_time(one['median_ms']):>9} "
             f"{_time(one['p95_ms']):>9}  {', '.join(one['must'])}"
         )
     yield ""
     yield f"found, of {found['incidents']} incidents{_share(found['recall']):>27}"
     yield f"noticed by any pattern{_share(found['noticed']):>30}"
+    yield (
+        f"time until noticed, median and p95{_time(found['noticed_median_ms']):>18}"
+        f"{_time(found['noticed_p95_ms']):>10}"
+    )
     yield (
         f"time to detect, median and p95{_time(found['detect_median_ms']):>22}"
         f"{_time(found['detect_p95_ms']):>10}"
