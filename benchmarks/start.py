@@ -32,6 +32,7 @@ EVENT = b'{"service":"orders","error_type":"java.lang.OutOfMemoryError","severit
 async def measure(folder: Path) -> None:
     kafka, http = child.free_port(), child.free_port()
     argv = [sys.executable, "-m", "faultstream", "up", "--data", str(folder / "data")]
+    argv += ["--gateway-port", str(child.free_port())]
     began = time.monotonic()
     with (folder / "out").open("wb") as out:
         up = child.spawn([*argv, "--port", str(kafka), "--http-port", str(http)], stdout=out)

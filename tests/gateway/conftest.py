@@ -12,8 +12,13 @@ from tests.gateway.kit import PARTITIONS
 
 @pytest.fixture
 async def topology(embedded_broker: str, prefix: str) -> Topology:
+    return await made(embedded_broker, prefix)
+
+
+async def made(brokers: str, prefix: str) -> Topology:
+    """A topology whose topics for errors and controls are there."""
     found = prefixed(load(None), prefix)
     found.topics["errors"] = msgspec.structs.replace(found.topics["errors"], partitions=PARTITIONS)
     needed = {role: found.topics[role] for role in ("errors", "control")}
-    await topics.create(embedded_broker, msgspec.structs.replace(found, topics=needed))
+    await topics.create(brokers, msgspec.structs.replace(found, topics=needed))
     return found

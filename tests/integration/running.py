@@ -48,7 +48,7 @@ class Pipeline:
     def start(self) -> None:
         """Start and wait until everything is ready."""
         argv = [sys.executable, "-m", "faultstream", "up", "--data", str(self.folder / "data")]
-        argv += ["--port", "0", "--http-port", "0"]
+        argv += ["--port", "0", "--http-port", "0", "--gateway-port", "0"]
         argv += [] if self._kafka is None else ["--kafka", self._kafka]
         env = {**os.environ, "FAULTSTREAM_SIGNING_KEY": KEY.decode()}
         self.folder.mkdir(parents=True, exist_ok=True)

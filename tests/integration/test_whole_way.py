@@ -4,7 +4,10 @@ import asyncio
 import json
 import os
 import signal
+import subprocess
+import sys
 import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -144,6 +147,34 @@ def cli(*arguments: str) -> str:
     answer = CliRunner().invoke(main, list(arguments), env={"FAULTSTREAM_CLICKHOUSE": None})
     assert answer.exit_code == 0, answer.output
     return answer.stdout
+
+
+def test_sdks_of_others_end_as_rows(pipeline: Pipeline) -> None:
+    """What Sentry's and OpenTelemetry's SDKs send to the gateway of `up` are rows of errors, with
+    type, release, frames and a category."""
+    gateway = str(pipeline.up["gateway"])
+    dsn = gateway.replace("http://", "http://kiosk@") + "/7"
+    for app, arguments in (("sentry_app", [dsn]), ("otel_app", [gateway, "", "gzip"])):
+        file = Path(__file__).parents[1] / "gateway" / f"{app}.py"
+        subprocess.run([sys.executable, str(file), *arguments], check=True, stdout=-1)
+    record = {"service": "kiosk", "error_type": "OSError", "message": "No space left on device"}
+    request = urllib.request.Request(f"{gateway}/v1/errors", json.dumps(record).encode())
+    with urllib.request.urlopen(request) as answer:
+        (event_id,) = json.load(answer)["ids"]
+    query = (
+        "SELECT service, error_type, release, category, frames, event_id FROM errors"
+        " WHERE service = 'kiosk' OR release = '2.4.1' ORDER BY service, error_type"
+    )
+    until(lambda: len(pipeline.sql(query)) == 4, "all of them are recorded", timeout_s=30)
+    message, disk, payment, value = pipeline.sql(query)
+    assert (message["error_type"], message["service"]) == ("LogError", "kiosk")
+    assert (disk["category"], disk["event_id"]) == ("resource", event_id)
+    assert (payment["error_type"], payment["release"]) == ("PaymentError", "2.4.1")
+    assert (value["error_type"], value["service"], value["release"]) == (
+        "ValueError", "till", "2.4.1",
+    )  # fmt: skip
+    for row in (payment, value):
+        assert json.loads(row["frames"])[-1]["function"] == "fail"
 
 
 async def test_poison_is_kept_apart_and_counted(pipeline: Pipeline) -> None:

@@ -30,7 +30,7 @@ class Up:
     def __init__(self, data: Path, *arguments: str, env: dict[str, str] | None = None) -> None:
         self.data = data
         argv = [sys.executable, "-m", "faultstream", "up", "--data", str(data)]
-        argv += ["--port", "0", "--http-port", "0", *arguments]
+        argv += ["--port", "0", "--http-port", "0", "--gateway-port", "0", *arguments]
         env = environment() | (env or {})
         self.out = data.with_suffix(".out")
         with self.out.open("wb") as out:
@@ -88,9 +88,9 @@ def test_one_error_goes_the_whole_way_and_nothing_stays(up: Up) -> None:
     then ends every process with exit code 0 and takes up.json away."""
     found = up.ready()
     assert set(found["pids"]) == {
-        "up", "kafka", "clickhouse", "detect", "respond", "record", "notify"
+        "up", "kafka", "clickhouse", "detect", "respond", "record", "notify", "gateway"
     }  # fmt: skip
-    for name in ("up.json", "signing.key"):
+    for name in ("up.json", "signing.key", "operator.token"):
         assert stat.S_IMODE((up.data / name).stat().st_mode) == 0o600
     value = b'{"service":"orders","layer":"service","error_type":"ConnectionError"}'
     produce(found["kafka"], value, 5)
@@ -109,7 +109,7 @@ def test_one_error_goes_the_whole_way_and_nothing_stays(up: Up) -> None:
     lines = up.out.read_text().splitlines()
     said = {line.split()[0] for line in lines if re.search(r" ready in +[0-9.]+ s", line)}
     assert said == {
-        "kafka", "topics", "clickhouse", "detect", "respond", "record", "notify"
+        "kafka", "topics", "clickhouse", "detect", "respond", "record", "notify", "gateway"
     }  # fmt: skip
 
 
@@ -151,12 +151,13 @@ def test_second_up_on_a_folder_is_refused(up: Up) -> None:
     )
 
 
-@pytest.mark.parametrize("option", ["--port", "--http-port"])
+@pytest.mark.parametrize("option", ["--port", "--http-port", "--gateway-port"])
 def test_taken_port_is_refused(tmp_path: Path, embedded_broker: str, option: str) -> None:
     """A port in use is said with the mend, with exit code 2, before anything is started."""
     port = embedded_broker.rpartition(":")[2]
-    free = {"--port": "--http-port", "--http-port": "--port"}[option]
-    done = call_up("--data", str(tmp_path / "data"), option, port, free, "0")
+    ports = dict.fromkeys(("--port", "--http-port", "--gateway-port"), "0") | {option: port}
+    given = [part for pair in ports.items() for part in pair]
+    done = call_up("--data", str(tmp_path / "data"), *given)
     assert done.returncode == 2
     assert done.stderr == (
         f"command line: {option}: port {port} on 127.0.0.1 is taken. "
@@ -167,7 +168,8 @@ def test_taken_port_is_refused(tmp_path: Path, embedded_broker: str, option: str
 def test_kafka_away_is_3(tmp_path: Path) -> None:
     """A Kafka that does not answer ends with exit code 3 and its address."""
     address = f"127.0.0.1:{child.free_port()}"
-    done = call_up("--data", str(tmp_path / "data"), "--kafka", address, "--http-port", "0")
+    ports = ("--http-port", "0", "--gateway-port", "0")
+    done = call_up("--data", str(tmp_path / "data"), "--kafka", address, *ports)
     assert done.returncode == 3
     assert f"no broker of {address} answered" in done.stderr
 

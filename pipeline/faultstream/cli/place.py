@@ -66,20 +66,31 @@ class Place:
         Raises:
             ConfigError: the file is there but holds no key.
         """
-        path = self.folder / "signing.key"
+        return self._secret("signing.key", "signing key")
+
+    def operator_token(self) -> str:
+        """What lets an operator steer through the gateway of this folder; made once.
+
+        Raises:
+            ConfigError: the file is there but holds none.
+        """
+        return self._secret("operator.token", "token")
+
+    def _secret(self, file: str, what: str) -> str:
+        path = self.folder / file
         if not path.exists():
             _write_private(path, secrets.token_hex(32) + "\n")
-        key = path.read_text("utf-8").strip()
-        if len(key.encode()) < MIN_KEY_BYTES:
+        found = path.read_text("utf-8").strip()
+        if len(found.encode()) < MIN_KEY_BYTES:
             raise ConfigError(
                 str(path),
                 "",
-                "too short for a signing key",
+                f"too short for a {what}",
                 bound=f"at least {MIN_KEY_BYTES} bytes",
-                value=f"{len(key)} bytes",
-                mend="Delete the file and a new key is made",
+                value=f"{len(found)} bytes",
+                mend="Delete the file and a new one is made",
             )
-        return key
+        return found
 
     def leave(self) -> None:
         """Let somebody else have the folder. May be repeated."""

@@ -1,4 +1,4 @@
-"""`faultstream up`: broker, engine and all workers on one machine, in one foreground process."""
+"""`faultstream up`: broker, engine, workers and gateway on one machine, in one process."""
 
 import asyncio
 import os
@@ -43,6 +43,10 @@ WORKERS_TIMEOUT_S: Final = 120.0
     "--http-port", default=8123, show_default=True, type=PORT,
     help="Of the engine; 0 takes a free one.",
 )  # fmt: skip
+@click.option(
+    "--gateway-port", default=8124, show_default=True, type=PORT,
+    help="Of the gateway; 0 takes a free one.",
+)  # fmt: skip
 @click.option("--logs", "show_logs", is_flag=True, help="Also print the workers' logs.")
 def command(
     data: Path | None,
@@ -51,9 +55,10 @@ def command(
     port: int,
     http_port: int,
     *,
+    gateway_port: int,
     show_logs: bool,
 ) -> None:
-    """Run broker, engine and all workers on this machine.
+    """Run broker, engine, all workers and the gateway on this machine.
 
     Stops them cleanly on Ctrl-C or SIGTERM. The embedded broker forgets everything when it
     stops; what was recorded stays in the data folder.
@@ -69,7 +74,13 @@ def command(
     place = Place(data or settings.data)
     try:
         up = _Up(place, settings, topology, env, show_logs=show_logs)
-        sys.exit(up.run(port=None if kafka else port, http_port=None if clickhouse else http_port))
+        sys.exit(
+            up.run(
+                port=None if kafka else port,
+                http_port=None if clickhouse else http_port,
+                gateway_port=gateway_port,
+            )
+        )
     finally:
         place.leave()
 
@@ -93,13 +104,15 @@ class _Up:
         self._clickhouse = env.get("FAULTSTREAM_CLICKHOUSE", "")
         self._recorder = self._clickhouse
         self._password = secrets.token_urlsafe(24)
+        self._gateway = ""
 
-    def run(self, *, port: int | None, http_port: int | None) -> int:
+    def run(self, *, port: int | None, http_port: int | None, gateway_port: int) -> int:
         """The exit code. Port None: that part is elsewhere and not started here."""
         began = time.monotonic()
         key = self._env.get("FAULTSTREAM_SIGNING_KEY") or self._place.signing_key()
         port = None if port is None else _port(port, "--port")
         http_port = None if http_port is None else _port(http_port, "--http-port")
+        gateway_port = _port(gateway_port, "--gateway-port")
         supervisor = Supervisor(self._place.folder / "logs", show_logs=self._show_logs)
         try:
             if port is not None:
@@ -111,8 +124,9 @@ class _Up:
             self._create_topics(supervisor, ours=port is not None)
             for name in WORKERS:
                 supervisor.start(self._worker(name, key))
+            supervisor.start(self._gateway_part(gateway_port))
             engine = [] if http_port is None else ["clickhouse"]
-            if not supervisor.wait(*engine, *WORKERS, timeout_s=WORKERS_TIMEOUT_S):
+            if not supervisor.wait(*engine, *WORKERS, "gateway", timeout_s=WORKERS_TIMEOUT_S):
                 return 0
             click.echo(f"ready in {time.monotonic() - began:.1f} s; Ctrl-C stops everything")
             supervisor.run(lambda: self._tell(supervisor))
@@ -123,7 +137,7 @@ class _Up:
             return 0
         finally:
             self._place.forget_up()
-            supervisor.stop(WORKERS, ["clickhouse"], ["kafka"])
+            supervisor.stop(["gateway"], WORKERS, ["clickhouse"], ["kafka"])
             click.echo("stopped")
 
     def _start_broker(self, supervisor: Supervisor, port: int) -> None:
@@ -195,11 +209,35 @@ class _Up:
             where=f"http://127.0.0.1:{port}/metrics",
         )
 
+    def _gateway_part(self, port: int) -> Part:
+        """On loopback, so that whoever is on this machine may send and read; steering needs the
+        token in the folder, unless others are given."""
+        self._gateway = f"http://127.0.0.1:{port}"
+        operators = self._env.get("FAULTSTREAM_GATEWAY_OPERATORS", "").strip()
+        env = {
+            **self._env,
+            "FAULTSTREAM_KAFKA": self._kafka,
+            "FAULTSTREAM_CLICKHOUSE": self._clickhouse,
+            "FAULTSTREAM_DATA": str(self._place.folder),
+            "FAULTSTREAM_GATEWAY_LISTEN": f"127.0.0.1:{port}",
+            "FAULTSTREAM_GATEWAY_OPERATORS": operators
+            or f"operator={self._place.operator_token()}",
+        }
+        env.pop("FAULTSTREAM_SIGNING_KEY", None)
+        return Part(
+            "gateway",
+            [sys.executable, "-m", "faultstream", "gateway"],
+            env,
+            ready=lambda: answers_http(port, "/-/ready"),
+            where=self._gateway,
+        )
+
     def _tell(self, supervisor: Supervisor) -> None:
         self._place.write_up(
             {
                 "kafka": self._kafka,
                 "clickhouse": self._clickhouse,
+                "gateway": self._gateway,
                 "pids": {"up": os.getpid(), **supervisor.pids},
             }
         )

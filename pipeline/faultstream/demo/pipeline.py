@@ -53,11 +53,13 @@ class Pipeline:
         self.logs = folder / "data" / "logs"
         self.topology = folder / "topology.yaml"
         self.signing_key = secrets.token_hex(32)
-        kafka, http = _two_ports()
+        kafka, http, gateway = _ports(3)
         self.brokers = f"127.0.0.1:{kafka}"
         self.clickhouse = f"http://127.0.0.1:{http}/faultstream"
+        self.gateway = f"http://127.0.0.1:{gateway}"
         self._argv = [sys.executable, "-m", "faultstream", "up", "--data", str(folder / "data")]
         self._argv += ["--port", str(kafka), "--http-port", str(http)]
+        self._argv += ["--gateway-port", str(gateway)]
 
     def start(self) -> None:
         """Start everything without waiting. From the main thread."""
@@ -119,8 +121,8 @@ class Pipeline:
             child.stop(self._process, grace_s=STOP_GRACE_S)
 
 
-def _two_ports() -> tuple[int, int]:
-    first = second = child.free_port()
-    while second == first:
-        second = child.free_port()
-    return first, second
+def _ports(count: int) -> list[int]:
+    found: dict[int, None] = {}
+    while len(found) < count:
+        found[child.free_port()] = None
+    return list(found)
