@@ -3,7 +3,8 @@
 Until the service's history has `history` windows, the count alone decides, or after a long
 silence what is known of its whole life. From then on the window must also hold more than the
 learned threshold, so that a busy service does not burst all day (see baseline.py); or its last
-quarter more than the one for a quarter, which shows sooner. What this hour of the day reached on
+quarter more than the one for a quarter, which shows sooner; or `count` of one error that seldom
+comes (see rising.py). What this hour of the day reached on
 other days is no burst (see seasons.py).
 
 While a whole fleet is new (see fleet.py), the count alone does not decide: the window must be
@@ -12,14 +13,19 @@ unlike what the service did before it, or, in a service's first minute, within s
 
 from typing import ClassVar, Final
 
+import msgspec
+
 from faultstream.core.detect.baseline import unusual
 from faultstream.core.detect.memory import Sizes
 from faultstream.core.detect.ring import Finding, Ring
+from faultstream.core.detect.rising import Rising
 from faultstream.core.detect.shapes import SEASON, UNEVEN, OfService, above
 from faultstream.core.policy import DetectorsPolicy
 from faultstream.core.records import PatternKind
 
 _PARTS: Final = 4
+_QUIET_GAPS: Final = 5
+"""A burst of one error lasts over pauses of so many of its mean gaps, a window at most."""
 _UNLEARNED: Final = 4
 """For so many windows after a fleet was new its history may still be too short."""
 
@@ -39,6 +45,7 @@ class Burst(OfService):
         self._cold = policy.cold
         self._quick = policy.cold.quick_ms // policy.slot_ms
         self._sizes = Sizes(policy)
+        self._rising = Rising(policy)
 
     def find(self, ring: Ring, at: int, key: str) -> Finding | None:  # noqa: ARG002 (one per service)
         """Counts the window that ends with slots[at]."""
@@ -58,13 +65,28 @@ class Burst(OfService):
         needed = max(least, learned)
         if total < needed:
             if not lately:
-                return None
-            total, since = ring.total(at, max(1, self._slots // _PARTS))
+                return self._of_one(ring, at)
+            part, first = ring.total(at, max(1, self._slots // _PARTS))
             needed = max(least, ring.baseline.expect_part(window, _PARTS))
+            if part < needed:
+                return self._of_one(ring, at)
+            total, since = part, first
             seconds, mean = seconds / _PARTS, mean / _PARTS
-            if total < needed:
-                return None
         return self._finding(total, needed, since, seconds=seconds, mean=mean)
+
+    def _of_one(self, ring: Ring, at: int) -> Finding | None:
+        """The same for one error that is rare; what it is about begins with it."""
+        found = self._rising.quick(ring, at, self._count, self._significance)
+        if found is None:
+            return None
+        reason = (
+            f"{found.count} of one error in {self._seconds:g} s, {found.needed} of it are a burst"
+        )
+        usual = found.usual / self._seconds
+        made = above(found.count, found.needed, found.since, reason=reason, usual=usual)
+        took_ms = (ring.slots[at].number - found.since + 1) * ring.slot_ms
+        quiet_ms = min(_QUIET_GAPS * took_ms // found.count, self._slots * ring.slot_ms)
+        return msgspec.structs.replace(made, quiet_ms=quiet_ms)
 
     def _over_life(self, ring: Ring, at: int) -> tuple[int, float]:
         """(least unusual count, mean) of a window when the latest ones tell nothing, because the

@@ -8,6 +8,10 @@ and a rise that is over ends.
 And significantly so, by a binomial test of the two counts, widened by how uneven the service's
 minutes are; or beyond what the hour before both windows tells (see baseline.py; its level may drift
 by a quarter), and hardly by chance against the older window.
+
+One error that seldom came says it sooner (see rising.py): more than `factor` x its own rate before,
+in most steps of the window, while the service has more than `factor` x what the hour before had.
+Such a rise lasts until the error is no longer so unusual, or the service no longer so high.
 """
 
 from math import ceil, sqrt
@@ -17,6 +21,7 @@ from typing import ClassVar, Final
 from faultstream.core.detect.baseline import unusual
 from faultstream.core.detect.memory import STEPS
 from faultstream.core.detect.ring import Finding, Ring
+from faultstream.core.detect.rising import Rising
 from faultstream.core.detect.shapes import OfService
 from faultstream.core.policy import DetectorsPolicy
 from faultstream.core.records import PatternKind
@@ -25,6 +30,8 @@ _HALF = STEPS // 2
 _HARDLY: Final = 2.0
 """Standard deviations that the newer count is above the older one's share."""
 _DRIFT: Final = 0.25
+_ONGOING: Final = 0.01
+"""An episode goes on while an error is less likely than this."""
 
 
 class Degradation(OfService):
@@ -41,10 +48,48 @@ class Degradation(OfService):
         self._quiet_ms = max(policy.quiet_ms, self._step_ms)
         self._history_slots = max(1, policy.burst.window_ms // policy.slot_ms)
         self._windows = policy.degradation.window_ms / policy.burst.window_ms
+        self._rising = Rising(policy)
         self._far = -NormalDist().inv_cdf(policy.degradation.significance)
 
     def find(self, ring: Ring, at: int, key: str) -> Finding | None:  # noqa: ARG002 (one per service)
         """Compares the window that ends with slots[at] to the one before."""
+        policy = self._policy
+        return self._of_all(ring, at) or self._of_one(ring, at, policy.factor, policy.significance)
+
+    def lasts(self, ring: Ring, at: int, key: str) -> bool:  # noqa: ARG002 (one per service)
+        """As long as an error that rose is as frequent."""
+        return self._of_one(ring, at, 0.0, _ONGOING) is not None
+
+    def _of_one(self, ring: Ring, at: int, factor: float, bar: float) -> Finding | None:
+        """One error rises by `factor`, less likely than `bar`, and with it the service."""
+        policy, number, steps = self._policy, ring.slots[at].number, ring.memory.steps
+        now = number // self._step
+        new = steps.between(now - _HALF + 1, now + 1) + ring.slots[at].total
+        if new < policy.count // 2:
+            return None
+        law = ring.baseline.usual(number // self._history_slots, ceil(2 * self._windows))
+        length = 1 - (1 - (number % self._step + 1) / self._step) / _HALF
+        if law is None or new <= policy.factor * law[0] * self._windows * length:
+            return None
+        found = self._rising.slow(ring, at, policy.count // 2, factor, bar)
+        if found is None:
+            return None
+        growth = new / length / max(law[0] * self._windows, 1)
+        minutes = policy.window_ms / 60_000
+        return Finding(
+            since=number,
+            needed=1,
+            confidence=min(0.99, round(1 - policy.factor / (2 * growth), 4)),
+            reason=f"{found.count} of one error in the last {minutes:g} min, "
+            f"{found.earlier} in the {minutes:g} min before, hardly any before that",
+            baseline=round(law[0] * 1000 / (self._history_slots * ring.slot_ms), 4),
+            earlier=new - ring.slots[at].total,
+            earlier_ms=(now - _HALF + 1) * self._step_ms,
+            quiet_ms=self._quiet_ms,
+        )
+
+    def _of_all(self, ring: Ring, at: int) -> Finding | None:
+        """The errors of the service together."""
         slot, steps = ring.slots[at], ring.memory.steps
         now = slot.number // self._step
         start = now - _HALF + 1

@@ -20,6 +20,8 @@ from faultstream.core.tally import FOLDED, Cell, Slot, newer
 STEPS: Final = 10
 """Two windows of degradation, five steps each."""
 GAPS: Final = 12
+SPANS: Final = 30
+"""The same two windows, each step in three."""
 _SKIP_WINDOWS: Final = 3
 _TYPES: Final = 16
 _SHARE_WINDOWS: Final = 3
@@ -66,7 +68,8 @@ class Share(msgspec.Struct, array_like=True):
 class Trace(msgspec.Struct, array_like=True):
     """One fingerprint: how often it came, and when. `gaps` are the slots between the beginnings
     of its latest occurrences, of which `start` is the last; `release` the newest it came in;
-    `begun` how often it began to come, as followers.py means it."""
+    `begun` how often it began to come, as followers.py means it. `lately` is filled once it came
+    in a second slot: span, count, span, count and so on, of the latest spans that have any."""
 
     first_ms: int
     last_ms: int
@@ -75,6 +78,36 @@ class Trace(msgspec.Struct, array_like=True):
     gaps: list[int]
     release: str = ""
     begun: int = 1
+    lately: list[int] | None = None
+
+    def note(self, number: int, count: int, sizes: "Sizes") -> None:
+        """Counts the events of slot `number` in its span, before they count in `count`."""
+        span = number // sizes.span_slots
+        lately = self.lately
+        if lately is None:
+            lately = self.lately = list(self._only(sizes)) or [span, 0]
+        if lately[-2] == span:
+            lately[-1] += count
+            return
+        lately += (span, count)
+        if lately[0] <= span - SPANS:
+            del lately[: next(at for at in range(0, len(lately), 2) if lately[at] > span - SPANS)]
+
+    def between(self, start: int, end: int, sizes: "Sizes") -> int:
+        """Events in the spans [start, end), as far back as is known."""
+        lately = self.lately or self._only(sizes)
+        return sum(lately[at + 1] for at in range(0, len(lately), 2) if start <= lately[at] < end)
+
+    def first_span(self, start: int, sizes: "Sizes") -> int:
+        """The first span from `start` on that has events; `start` if none has."""
+        spans = (self.lately or self._only(sizes))[::2]
+        return min((span for span in spans if span >= start), default=start)
+
+    def _only(self, sizes: "Sizes") -> tuple[int, ...]:
+        """The span and the count of one that came in one slot only."""
+        if self.last_ms - self.first_ms < sizes.slot_ms:
+            return self.start // sizes.span_slots, self.count
+        return ()
 
 
 class Memory(msgspec.Struct, array_like=True):
@@ -211,6 +244,7 @@ class Memory(msgspec.Struct, array_like=True):
             if cell.first_ms - self.since_ms >= sizes.learn_ms:
                 self.sights.append(cell.first_ms)
             return
+        trace.note(number, cell.count, sizes)
         if (cell.first_ms - trace.last_ms) >= sizes.apart_ms:
             trace.gaps.append(number - trace.start)
             del trace.gaps[:-GAPS]
@@ -234,13 +268,15 @@ class Sizes:
 
     __slots__ = ("apart_ms", "declared", "enough", "follow_ms", "learn_ms", "long_slots",
                  "max_sights", "max_traces", "restart_ms", "share_slots", "share_steps",
-                 "short_slots", "step_slots", "window_ms", "window_slots", "worth")  # fmt: skip
+                 "short_slots", "slot_ms", "span_slots", "step_slots", "window_ms", "window_slots",
+                 "worth")  # fmt: skip
 
     def __init__(self, policy: DetectorsPolicy) -> None:
-        slot = policy.slot_ms
+        slot = self.slot_ms = policy.slot_ms
         burst_slots = self.window_slots = max(1, policy.burst.window_ms // slot)
         self.window_ms = burst_slots * slot
         self.step_slots = max(1, policy.degradation.window_ms // (STEPS // 2) // slot)
+        self.span_slots = max(1, self.step_slots // (SPANS // STEPS))
         self.share_slots = max(1, policy.dominant.window_ms // 6 // slot)
         self.share_steps = max(1, policy.dominant.window_ms // slot // self.share_slots)
         self.max_traces = policy.max_groups_per_service

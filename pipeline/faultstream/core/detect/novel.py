@@ -19,6 +19,8 @@ from faultstream.core.tally import FOLDED
 
 _HOUR_MS: Final = 3_600_000
 _RESTART: Final = 2
+_QUIET_GAPS: Final = 3
+"""An episode lasts over pauses of so many of its mean gaps, so that a slow error is one."""
 
 
 class Novel(OfGroup):
@@ -71,4 +73,5 @@ class Novel(OfGroup):
             reason=f"first seen {age:.0f} s before, {before + cell.count} times since",
             earlier=before,
             earlier_ms=first_ms,
+            quiet_ms=min(_QUIET_GAPS * age_ms // (before + cell.count), policy.fresh_ms // 4),
         )
