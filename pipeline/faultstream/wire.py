@@ -144,3 +144,18 @@ def event_headers(event: ErrorEvent, traceparent: str = "") -> list[tuple[str, b
     if traceparent:
         found.append(("traceparent", traceparent.encode()))
     return found
+
+
+def plain(value: Any) -> Any:
+    """A struct of a report as JSON values; times as RFC 3339, their names without `_ms`."""
+    if isinstance(value, msgspec.Struct):
+        value = {name: getattr(value, name) for name in value.__struct_fields__}
+    if isinstance(value, dict):
+        timed = {name for name in value if name == "at_ms" or name.endswith("_at_ms")}
+        return {
+            name.removesuffix("_ms") if name in timed else name: rfc3339(each)
+            if name in timed and each is not None
+            else plain(each)
+            for name, each in value.items()
+        }
+    return [plain(each) for each in value] if isinstance(value, list) else value

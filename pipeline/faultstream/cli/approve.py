@@ -6,6 +6,7 @@ import click
 
 from faultstream.cli import wishing
 from faultstream.core.controls import Approve
+from faultstream.transport import wishes
 
 
 @click.command("approve")
@@ -15,7 +16,7 @@ from faultstream.core.controls import Approve
 def command(
     incident_id: str,
     *,
-    one: wishing.Asked,
+    one: wishes.Asked,
     strategy: str,
 ) -> None:
     """Let the strategy be commanded that waits for approval in an incident.
@@ -29,7 +30,7 @@ def command(
     asyncio.run(_approve(one, incident_id, strategy))
 
 
-async def _approve(one: wishing.Asked, prefix: str, strategy: str) -> None:
+async def _approve(one: wishes.Asked, prefix: str, strategy: str) -> None:
     before = await wishing.meant(one, prefix)
     wishing.must_be_open(before)
     if before.state != "escalated":
@@ -37,5 +38,5 @@ async def _approve(one: wishing.Asked, prefix: str, strategy: str) -> None:
         raise click.exceptions.Exit(1)
     wish = Approve(incident_id=before.incident_id, strategy=strategy)
     control = wishing.wished(one, wish, before.environment)
-    answer = await wishing.carried(one, control, wishing.changed(before, one.by))
+    answer = await wishes.carried(one, control, wishes.changed(before, one.by))
     wishing.told(one, answer, before)

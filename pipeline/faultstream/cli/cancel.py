@@ -6,6 +6,7 @@ import click
 
 from faultstream.cli import wishing
 from faultstream.core.controls import Cancel
+from faultstream.transport import wishes
 
 
 @click.command("cancel")
@@ -15,7 +16,7 @@ from faultstream.core.controls import Cancel
 def command(
     incident_id: str,
     *,
-    one: wishing.Asked,
+    one: wishes.Asked,
     rollback: bool,
 ) -> None:
     """End the recovery that is under way in an incident; a person takes over.
@@ -29,10 +30,10 @@ def command(
     asyncio.run(_cancel(one, incident_id, rollback=rollback))
 
 
-async def _cancel(one: wishing.Asked, prefix: str, *, rollback: bool) -> None:
+async def _cancel(one: wishes.Asked, prefix: str, *, rollback: bool) -> None:
     before = await wishing.meant(one, prefix)
     wishing.must_be_open(before)
     wish = Cancel(incident_id=before.incident_id, rollback=rollback)
     control = wishing.wished(one, wish, before.environment)
-    answer = await wishing.carried(one, control, wishing.changed(before, one.by))
+    answer = await wishes.carried(one, control, wishes.changed(before, one.by))
     wishing.told(one, answer, before)

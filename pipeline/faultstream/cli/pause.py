@@ -5,7 +5,7 @@ import click
 from faultstream import wire
 from faultstream.cli.duration import DURATION, now_ms
 from faultstream.cli.steering import Desk, steering, tell
-from faultstream.core import ids
+from faultstream.core.controls import paused
 from faultstream.core.records import Control
 
 
@@ -34,13 +34,13 @@ def command(length_ms: int | None, *, service: str, resume: bool, listed: bool, 
         return
     if resume and length_ms is not None:
         raise click.UsageError("--resume takes the pause back now; leave out --for")
-    record = control(
+    record = paused(
         desk.environment,
         service=service,
         active=not resume,
         reason=desk.reason,
         by=desk.by,
-        now=now,
+        now_ms=now,
         until_ms=None if length_ms is None else now + length_ms,
     )
     desk.publish(record)
@@ -55,29 +55,3 @@ def command(length_ms: int | None, *, service: str, resume: bool, listed: bool, 
 
 def _whose(pause: Control) -> str:
     return str(pause.parameters.get("service") or "every service")
-
-
-def control(
-    environment: str,
-    *,
-    service: str = "",
-    active: bool,
-    reason: str,
-    by: str,
-    now: int,
-    until_ms: int | None,
-) -> Control:
-    """The record that pauses (`active`) or resumes. `environment` and `service`: "" is all."""
-    subject = f"pause/{environment or '*'}" + (f"/{service}" if service else "")
-    return Control(
-        control_id=ids.derive("control", subject, now),
-        kind="pause",
-        subject=subject,
-        environment=environment,
-        active=active,
-        by=by,
-        reason=reason,
-        set_at_ms=now,
-        until_at_ms=until_ms,
-        parameters={"service": service} if service else {},
-    )

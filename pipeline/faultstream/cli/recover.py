@@ -3,22 +3,20 @@
 import asyncio
 import json
 from collections.abc import Mapping, Sequence
-from contextlib import aclosing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import click
 import msgspec
 
 from faultstream.cli import wishing
+from faultstream.cli.duration import now_ms
 from faultstream.cli.reading import reading, where
 from faultstream.core.controls import Trigger, opened_by
 from faultstream.core.policy import Topology
-from faultstream.core.records import Incident, Pattern
+from faultstream.core.records import Incident
 from faultstream.core.strategy import BY_HAND, check
-
-if TYPE_CHECKING:
-    from faultstream.analytics.past import Past
+from faultstream.transport import wishes
 
 SKEW_MS: Final = 5_000
 """How far the clocks of the worker and of who asks may be apart."""
@@ -37,7 +35,7 @@ SKEW_MS: Final = 5_000
 def command(
     incident_id: str,
     *,
-    one: wishing.Asked,
+    one: wishes.Asked,
     service: str,
     fingerprint: str,
     environment: str,
@@ -100,38 +98,20 @@ def parsed(topology: Topology, strategy: str, given: Sequence[str]) -> dict[str,
     return values
 
 
-async def _incident(one: wishing.Asked, prefix: str, wish: Trigger) -> None:
+async def _incident(one: wishes.Asked, prefix: str, wish: Trigger) -> None:
     before = await wishing.meant(one, prefix)
-    if before.state in wishing.OVER:  # respond may have forgotten it
-        wish = await _of_past(one, wish, before)
-    wish = msgspec.structs.replace(wish, incident_id=before.incident_id)
-    control = wishing.wished(one, wish, before.environment)
-    fresh, same = opened_by(control), wishing.changed(before, one.by)
-    answer = await wishing.carried(
-        one, control, lambda incident: incident.incident_id == fresh or same(incident)
-    )
+    _, answer = await wishes.recovered(one, before, wish, now_ms())
     wishing.told(one, answer, before)
     _must_be_commanded(answer, before)
 
 
-async def _of_past(one: wishing.Asked, wish: Trigger, before: Incident) -> Trigger:
-    """The wish, with what its patterns on the topic say of an incident that is over."""
-    ours = frozenset(before.pattern_ids)
-    async with aclosing(wishing.newest(one, "patterns", Pattern, before.root)) as stretches:
-        async for patterns in stretches:
-            for pattern in reversed(patterns):
-                if pattern.pattern_id in ours and pattern.service == before.root:
-                    return _about(wish, pattern)
-    return msgspec.structs.replace(wish, service=before.root)
-
-
-async def _latest(one: wishing.Asked, wish: Trigger, which: Mapping[str, str]) -> Trigger | None:
+async def _latest(one: wishes.Asked, wish: Trigger, which: Mapping[str, str]) -> Trigger | None:
     """The wish, for the errors of the latest pattern on the topic."""
-    known = await wishing.patterns(one, **which)
+    known = await wishes.patterns(one, **which)
     if not known:
         return None
     _must_be_one({pattern.service for pattern in known})
-    return _about(wish, known[-1])
+    return wishes.about(wish, known[-1])
 
 
 def _recorded(
@@ -156,19 +136,7 @@ def _recorded(
         click.echo(f"no error of {what} is known in {which['environment']}", err=True)
         raise click.exceptions.Exit(1)
     _must_be_one({each.service for each in found})
-    return _about(wish, found[0])
-
-
-def _about(wish: Trigger, last: "Pattern | Past") -> Trigger:
-    return msgspec.structs.replace(
-        wish,
-        service=last.service,
-        fingerprint=last.fingerprint,
-        layer=last.layer,
-        error_type=last.error_type,
-        category=last.category,
-        transient=last.transient,
-    )
+    return wishes.about(wish, found[0])
 
 
 def _must_be_one(services: set[str]) -> None:
@@ -178,7 +146,7 @@ def _must_be_one(services: set[str]) -> None:
         raise click.exceptions.Exit(2)
 
 
-async def _errors(one: wishing.Asked, wish: Trigger, environment: str) -> None:
+async def _errors(one: wishes.Asked, wish: Trigger, environment: str) -> None:
     which = f", fingerprint {wish.fingerprint[:8]}" if wish.fingerprint else ""
     click.echo(f"for {wish.error_type or 'errors'} in {wish.service}{which}", err=True)
     control = wishing.wished(one, wish, environment)
@@ -190,7 +158,7 @@ async def _errors(one: wishing.Asked, wish: Trigger, environment: str) -> None:
             ours and incident.updated_at_ms >= control.set_at_ms - SKEW_MS
         )
 
-    answer = await wishing.carried(one, control, answers)
+    answer = await wishes.carried(one, control, answers)
     wishing.told(one, answer)
     _must_be_commanded(answer, None)
 

@@ -6,6 +6,7 @@ import click
 
 from faultstream.cli import wishing
 from faultstream.core.controls import Resolve
+from faultstream.transport import wishes
 
 
 @click.command("resolve")
@@ -14,7 +15,7 @@ from faultstream.core.controls import Resolve
 def command(
     incident_id: str,
     *,
-    one: wishing.Asked,
+    one: wishes.Asked,
 ) -> None:
     """Say that an incident is over: recovery ends, and those who were told are told so.
 
@@ -26,9 +27,9 @@ def command(
     asyncio.run(_resolve(one, incident_id))
 
 
-async def _resolve(one: wishing.Asked, prefix: str) -> None:
+async def _resolve(one: wishes.Asked, prefix: str) -> None:
     before = await wishing.meant(one, prefix)
     wishing.must_be_open(before)
     control = wishing.wished(one, Resolve(incident_id=before.incident_id), before.environment)
-    answer = await wishing.carried(one, control, wishing.changed(before, one.by))
+    answer = await wishes.carried(one, control, wishes.changed(before, one.by))
     wishing.told(one, answer, before)

@@ -9,11 +9,12 @@ import msgspec
 
 from faultstream import wire
 from faultstream.cli.duration import DURATION, now_ms
-from faultstream.cli.steering import publish, who
+from faultstream.cli.steering import who
 from faultstream.cli.where import place
 from faultstream.config.settings import Settings
 from faultstream.config.topology import load
 from faultstream.core.sampling import Sample, sampling
+from faultstream.transport.wishes import publish
 
 DEFAULT_MS: Final = 3_600_000
 

@@ -1,7 +1,6 @@
 """`faultstream show`: one incident, from its first error to the last message about it."""
 
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -31,26 +30,7 @@ def command(incident_id: str, *, as_json: bool, data: Path | None, clickhouse: s
     if as_json:
         from faultstream import wire  # noqa: PLC0415
 
-        click.echo(wire.dumps(plain(chain)))
+        click.echo(wire.dumps(wire.plain(chain)))
         return
     Console(highlight=False).print(tree(chain))
     click.echo(freshness(chain.stored_at_ms, chain.now_ms), err=True)
-
-
-def plain(value: Any) -> Any:
-    """A chain as JSON values; times as RFC 3339, their names without `_ms`."""
-    import msgspec  # noqa: PLC0415 - as in `reading`
-
-    from faultstream.wire import rfc3339  # noqa: PLC0415
-
-    if isinstance(value, msgspec.Struct):
-        value = {name: getattr(value, name) for name in value.__struct_fields__}
-    if isinstance(value, dict):
-        timed = {name for name in value if name == "at_ms" or name.endswith("_at_ms")}
-        return {
-            name.removesuffix("_ms") if name in timed else name: rfc3339(each)
-            if name in timed and each is not None
-            else plain(each)
-            for name, each in value.items()
-        }
-    return [plain(each) for each in value] if isinstance(value, list) else value

@@ -6,11 +6,10 @@ import getpass
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import click
 import msgspec
-from aiokafka import AIOKafkaProducer
 
 from faultstream import wire
 from faultstream.cli.where import place
@@ -23,8 +22,7 @@ from faultstream.core.report.text import clean
 from faultstream.ops.clock import now_ms
 from faultstream.transport.scan import scan
 from faultstream.transport.topics import wait_for_broker
-
-CONNECT_TIMEOUT_S: Final = 10.0
+from faultstream.transport.wishes import CONNECT_TIMEOUT_S, publish
 
 
 class Desk(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,22 +77,6 @@ def steering(function: Callable[..., None]) -> Callable[..., None]:
         function(*arguments, desk=desk, **more)
 
     return command
-
-
-async def publish(brokers: str, topology: Topology, record: Control) -> None:
-    """Write a control to the control topic and wait until it is there.
-
-    Raises:
-        KafkaError: it was not written.
-    """
-    await wait_for_broker(brokers, CONNECT_TIMEOUT_S)
-    async with AIOKafkaProducer(bootstrap_servers=brokers, acks="all") as producer:
-        await producer.send_and_wait(
-            topology.topic("control"),
-            wire.encode(record),
-            key=record.subject.encode(),
-            headers=wire.headers(record, record.control_id, record.set_at_ms),
-        )
 
 
 async def standing(

@@ -173,3 +173,29 @@ def timely(control: Control, now_ms: int) -> bool:
     if control.until_at_ms is not None:
         end = min(end, control.until_at_ms)
     return now_ms < end
+
+
+def paused(
+    environment: str,
+    *,
+    service: str = "",
+    active: bool,
+    reason: str,
+    by: str,
+    now_ms: int,
+    until_ms: int | None,
+) -> Control:
+    """The record that pauses (`active`) or resumes. `environment` and `service`: "" is all."""
+    subject = f"pause/{environment or '*'}" + (f"/{service}" if service else "")
+    return Control(
+        control_id=derive("control", subject, now_ms),
+        kind="pause",
+        subject=subject,
+        environment=environment,
+        active=active,
+        by=by,
+        reason=reason,
+        set_at_ms=now_ms,
+        until_at_ms=until_ms,
+        parameters={"service": service} if service else {},
+    )
