@@ -221,7 +221,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--kafka", help="host:port; by default an embedded broker")
     options = parser.parse_args()
-    names = ["bare plain", "bare typed", "faultstream detect", "stock Faust"]
+    names = ["bare poll", "bare plain", "bare typed", "faultstream detect", "stock Faust"]
     full = events(options.events, options.frames)
     seen: dict[str, list[list[float]]] = {name: [] for name in names}
     broker = EmbeddedBroker()
