@@ -67,6 +67,7 @@ class Responding(RuleBasedStateMachine):
         self.results = 0
         self.asked = 0
         self.before = 0
+        self.ill_before: set[str] = set()
 
     @initialize()
     def start(self) -> None:
@@ -76,7 +77,7 @@ class Responding(RuleBasedStateMachine):
     def give(self, one: Input) -> list[Output]:
         """Steps both."""
         self.given.append((one, self.now))
-        self.before = len(self.state.cases)
+        self.look()
         made = self.respond.step(self.state, one, self.now)
         twin = self.respond.step(self.twin, one, self.now)
         assert [wire.encode(x) for x in made] == [wire.encode(x) for x in twin]
@@ -84,6 +85,11 @@ class Responding(RuleBasedStateMachine):
         assert self.respond.save(self.twin) == self.respond.save(self.state)
         self.hear(made)
         return made
+
+    def look(self) -> None:
+        """What is open before a step; a guard may have been asked then, or later in the step."""
+        self.before = len(self.state.cases)
+        self.ill_before = {case.service for case in self.state.cases.values()}
 
     def hear(self, made: list[Output]) -> None:
         """Checks what comes out."""
@@ -147,9 +153,12 @@ class Responding(RuleBasedStateMachine):
     def check_radius(self, x: RecoveryCommand) -> None:
         """What takes capacity away leaves enough healthy services, the target not among them."""
         known = self.topology.services
-        ill = {case.service for case in self.state.cases.values()} | {x.target.service}
-        share = 1 - len(ill & known.keys()) / len(known)
-        assert share >= self.topology.guards.min_healthy_ratio
+        ill = {case.service for case in self.state.cases.values()}
+        shares = [
+            1 - len((those | {x.target.service}) & known.keys()) / len(known)
+            for those in (ill, self.ill_before)
+        ]
+        assert max(shares) >= self.topology.guards.min_healthy_ratio
 
     def counts(self, x: RecoveryCommand) -> bool:
         """Whether a command is an attempt, by what was answered up to now: it is not once every
@@ -340,7 +349,7 @@ class Responding(RuleBasedStateMachine):
             return  # nothing was said yet
         early = self.now - length
         self.given.append((Tick(early), early))
-        self.before = len(self.state.cases)
+        self.look()
         made = self.respond.step(self.state, Tick(early), early)
         assert self.respond.step(self.twin, Tick(early), early) == made
         assert self.state.now_ms == self.now

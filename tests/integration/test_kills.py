@@ -6,17 +6,20 @@ FAULTSTREAM_KILLS=20 FAULTSTREAM_RATE=2000 pytest -m chaos tests/integration/tes
 import asyncio
 import os
 import random
+import signal
 from collections import Counter
 from functools import partial
 from pathlib import Path
 
 import pytest
 
+from faultstream import wire
 from faultstream.client import Executor
 from faultstream.core.ids import derive
-from faultstream.core.records import RecoveryCommand
+from faultstream.core.records import Control, RecoveryCommand
+from faultstream.ops import clock
 from tests.integration.running import KEY, Pipeline, Producer, error
-from tests.until import until
+from tests.until import until, until_async
 
 KILLS = int(os.environ.get("FAULTSTREAM_KILLS", "20"))
 RATE = int(os.environ.get("FAULTSTREAM_RATE", "2000"))
@@ -25,6 +28,8 @@ VICTIMS = ("detect", "respond", "record", "notify")
 SERVICES = 20
 STEERED = ("svc-0", "svc-1", "svc-2")
 BATCH_S = 0.05
+ROUNDS = 2
+CONTROL = "faultstream.control.v1"
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(900)]
 
@@ -116,6 +121,68 @@ async def test_kill_minus_9_loses_and_repeats_nothing(kafka: str | None, tmp_pat
     assert commanded, "the load commanded nothing"
     assert set(carried_out) <= commanded
     assert set(carried_out.values()) == {1}
+
+
+async def test_what_was_commanded_before_a_crash_is_decided_in_the_same_way(
+    kafka: str | None, tmp_path: Path
+) -> None:
+    """respond is killed while its command is carried out, before anything is saved, and recovery is
+    paused before it is back: each time it knows again what it commanded, and the answer counts."""
+    done: dict[str, list[str]] = {}
+    with Pipeline(tmp_path, kafka=kafka) as pipeline:
+        async with Producer(pipeline.brokers) as producer:
+            for number in range(ROUNDS):
+                service = f"till-{number}"
+                done[service] = []
+
+                def carry_out(command: RecoveryCommand, service: str = service) -> None:
+                    if not done[service]:
+                        pipeline.signal("respond", signal.SIGKILL)
+                    done[service].append(command.command_id)
+
+                executor = Executor(
+                    service=service,
+                    brokers=pipeline.brokers,
+                    instance=f"{service}-1",
+                    keys={"k1": KEY},
+                    journal=tmp_path / f"{service}.journal",
+                )
+                for strategy in ("retry", "circuit_break", "fallback"):
+                    executor.handles(strategy)(carry_out)
+                executor.start()
+                try:
+                    await _killed(pipeline, producer, service, done[service])
+                finally:
+                    executor.close()
+        known = pipeline.sql("SELECT command_id, outcome FROM incident_attempts")
+    assert {one for all_ in done.values() for one in all_} == {row["command_id"] for row in known}
+    assert {row["outcome"] for row in known} <= {"done", "cured"}
+    assert {len(commands) for commands in done.values()} == {1}
+
+
+async def _killed(pipeline: Pipeline, producer: Producer, service: str, done: list[str]) -> None:
+    """One round: errors until a command is carried out; then a pause, while respond is away."""
+
+    async def commanded() -> bool:
+        await producer.send(error(service, "ConnectionResetError", "reset by peer"), key=service)
+        await asyncio.sleep(0.1)
+        return bool(done)
+
+    await until_async(commanded, f"{service}: a command is carried out", timeout_s=60)
+    subject = f"pause/{service}"
+    for active in (True, False):
+        pause = Control(
+            control_id=subject, kind="pause", subject=subject, active=active,
+            set_at_ms=clock.now_ms(),
+        )  # fmt: skip
+        await producer.send(wire.encode(pause), key=f"pause {subject}", topic=CONTROL)
+        if active:
+            until(partial(_known, pipeline, service), f"{service}: known", timeout_s=60)
+
+
+def _known(pipeline: Pipeline, service: str) -> bool:
+    told = pipeline.sql(f"SELECT state FROM incidents WHERE root = '{service}'")
+    return bool({row["state"] for row in told} & {"verifying", "resolved"})
 
 
 def _check(pipeline: Pipeline, load: Load) -> None:

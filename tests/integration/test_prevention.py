@@ -82,7 +82,8 @@ async def test_what_is_foreseen_is_met_and_what_comes_is_recovered(
     with running(tmp_path, monkeypatch, enabled=True) as (pipeline, done):
 
         def state() -> object:
-            return pipeline.value("SELECT state FROM incidents WHERE root = 'orders'")
+            incident = f"incident_id = '{done[0].incident_id}'"
+            return pipeline.value(f"SELECT state FROM incidents WHERE {incident}")
 
         async with Producer(pipeline.brokers) as producer:
             await producer.send(*history(), key="orders")
@@ -128,7 +129,7 @@ async def test_what_is_foreseen_is_only_told_by_default(
             value = error("orders", "ConnectionError", "refused", severity="critical")
             await producer.send(value, key="orders")
         until(lambda: bool(done), "what is there is recovered", timeout_s=60)
-        until(lambda: pipeline.sql("SELECT 1 FROM incidents"), "its incident is recorded")
-        incidents = pipeline.sql("SELECT incident_id FROM incidents")
+        until(lambda: pipeline.sql("SELECT 1 FROM commands"), "it is recorded")
+        commands = pipeline.sql("SELECT DISTINCT incident_id FROM commands")
     assert done[0].reason.startswith("critical ")
-    assert incidents == [{"incident_id": done[0].incident_id}]
+    assert commands == [{"incident_id": done[0].incident_id}]

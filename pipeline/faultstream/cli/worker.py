@@ -67,6 +67,7 @@ def _detect(settings: Settings, topology: Topology) -> Make:  # noqa: ARG001 - a
 
 
 def _respond(settings: Settings, topology: Topology) -> Make:
+    from faultstream.stream.recall import Recall  # noqa: PLC0415
     from faultstream.stream.respond import RespondStage  # noqa: PLC0415
 
     if not settings.signing_key:
@@ -78,12 +79,16 @@ def _respond(settings: Settings, topology: Topology) -> Make:
             mend="`openssl rand -hex 32` makes one; executors need the same",
         )
 
+    keys = {**settings.keys_accepted, settings.signing_key_id: settings.signing_key}
+    recall = Recall(settings.brokers, topology, keys)
+
     async def make(health: Health) -> "Stage":  # noqa: ARG001
         return RespondStage(
             topology,
             key=settings.signing_key,
             key_id=settings.signing_key_id,
             accepted=settings.keys_accepted,
+            sent=recall.since,
         )
 
     return make

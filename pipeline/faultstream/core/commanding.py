@@ -4,6 +4,7 @@ Ids are derived from the incident, the number of the run and the step, so that a
 nothing twice.
 """
 
+from faultstream.core import recall
 from faultstream.core.escalate import priority
 from faultstream.core.guards import (
     ASK_AGAIN_MS,
@@ -35,7 +36,8 @@ def issue(turn: Turn, situation: Situation, run: Run) -> None:
     while run.failed is None:
         steps = ready(run.steps, case.steps())
         for place, step in steps:
-            refusal = _refusal(situation, step) if run.steps[0].id else None
+            known = _id(case, run, step) in turn.state.recalled
+            refusal = _refusal(situation, step) if run.steps[0].id and not known else None
             if refusal is not None and refusal.until_ms is None:
                 run.failed, run.why = "refused", f"step {step.id}: {refusal.reason}"
                 return
@@ -75,9 +77,8 @@ def _command(turn: Turn, situation: Situation, run: Run, place: int, step: Step)
     incident = case.incident
     part = limited(step.strategy, step.parameters, _part(turn, case, policy))
     why = run.why + "".join(f"; only for the {scope} {name}" for scope, name in part.items())
-    parts = (incident.incident_id, run.number, step.strategy, case.service)
     command = RecoveryCommand(
-        command_id=derive("command", *parts, *([step.id] if step.id else [])),
+        command_id=_id(case, run, step),
         incident_id=incident.incident_id,
         attempt=run.number,
         step=place,
@@ -91,23 +92,31 @@ def _command(turn: Turn, situation: Situation, run: Run, place: int, step: Step)
         expires_at_ms=now + topology.guards.command_ttl_ms,
         dry_run=run.dry_run,
         approved_by=run.approved_by,
-        experiment_id=incident.experiment_id or _experiment(step.strategy, parts),
+        experiment_id=incident.experiment_id or _experiment(case, run, step),
         workflow=run.strategy if step.id else "",
         step_id=step.id,
         timeout_ms=step.deadline_ms,
     )
-    _send(turn, case, command, run.number, policy)
-    turn.state.attempts.setdefault(case.service, []).append(now)
+    issued_ms = _send(turn, case, command, run.number, policy)
+    turn.state.attempts.setdefault(case.service, []).append(issued_ms)
     for name in (step.strategy, run.strategy):
         whole = topology.strategies.get(name, _GONE)
         key = f"{name}@{case.service}"
-        until = now + whole.cooldown_ms
+        until = issued_ms + whole.cooldown_ms
         turn.state.cooldowns[key] = max(until, turn.state.cooldowns.get(key, 0))
 
 
-def _experiment(strategy: str, parts: tuple[str | int, ...]) -> str:
+def _id(case: Case, run: Run, step: Step) -> str:
+    return derive("command", *_parts(case, run, step), *([step.id] if step.id else []))
+
+
+def _parts(case: Case, run: Run, step: Step) -> tuple[str | int, ...]:
+    return case.incident.incident_id, run.number, step.strategy, case.service
+
+
+def _experiment(case: Case, run: Run, step: Step) -> str:
     """What is injected by hand is an experiment too, so that its errors are kept apart."""
-    return derive("experiment", *parts) if strategy in BY_HAND else ""
+    return derive("experiment", *_parts(case, run, step)) if step.strategy in BY_HAND else ""
 
 
 def _part(turn: Turn, case: Case, policy: StrategyPolicy) -> dict[str, str]:
@@ -126,20 +135,23 @@ def _part(turn: Turn, case: Case, policy: StrategyPolicy) -> dict[str, str]:
 
 def _send(
     turn: Turn, case: Case, command: RecoveryCommand, number: int, policy: StrategyPolicy
-) -> None:
+) -> int:
+    """Sends it, the same as before if it was; when it was issued. Time to answer begins now."""
     now = turn.now_ms
+    command = recall.sent(turn.state, command)
     case.tries.append(
         Try(
             command=command,
             run=number,
             outcome="dry_run" if command.dry_run else "pending",
-            issued_ms=now,
+            issued_ms=command.issued_at_ms,
             deadline_ms=now + command.timeout_ms,
             latest_ms=now + max(policy.max_run_ms, command.timeout_ms),
         )
     )
     turn.state.commands[command.command_id] = case.incident.incident_id
     turn.commands.append(command)
+    return command.issued_at_ms
 
 
 def _target(case: Case, policy: StrategyPolicy) -> Target:

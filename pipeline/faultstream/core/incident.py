@@ -9,7 +9,14 @@ import msgspec
 
 from faultstream.core.learn import Belief
 from faultstream.core.machine import OVER, Phase
-from faultstream.core.records import Control, Incident, Outcome, Pattern, RecoveryCommand
+from faultstream.core.records import (
+    Control,
+    Incident,
+    Outcome,
+    Pattern,
+    RecoveryCommand,
+    RecoveryResult,
+)
 from faultstream.core.severity import Severity
 
 MAX_CASES: Final = 2_000
@@ -254,6 +261,10 @@ class EnvironmentState(msgspec.Struct, kw_only=True):
     waiting: dict[str, Control] = {}
     beliefs: dict[str, Belief] = {}
     refunds: dict[str, Refund] = {}
+    recalled: dict[str, RecoveryCommand] = {}
+    """Sent before a crash and not decided on again so far, see recall.py."""
+    early: dict[str, list[RecoveryResult]] = {}
+    """Answers to commands that are not known yet."""
 
 
 def patterns_of(state: EnvironmentState, case: Case, service: str | None = None) -> list[Pattern]:

@@ -5,7 +5,9 @@ repeated from a saved state: ids are derived, so the same inputs give the same r
 byte. A repeated pattern revision, result or wish changes nothing.
 """
 
-from faultstream.core import cascade, loop, operate, saving
+from collections.abc import Iterable
+
+from faultstream.core import cascade, loop, operate, recall, saving
 from faultstream.core.answers import give_back
 from faultstream.core.gather import gather
 from faultstream.core.incident import (
@@ -20,7 +22,7 @@ from faultstream.core.intake import detach, take
 from faultstream.core.orchestrate import DOES
 from faultstream.core.policy import Topology
 from faultstream.core.proceed import proceed
-from faultstream.core.records import Control, Pattern, RecoveryResult
+from faultstream.core.records import Control, Pattern, RecoveryCommand, RecoveryResult
 from faultstream.core.running import answer
 from faultstream.core.turn import Output, Turn
 from faultstream.core.watching import watch
@@ -71,12 +73,20 @@ class Respond:
             turn.patterns += cascade.look(self._topology, state)
             forget(state, self._topology.guards.attempts_window_ms)
             loop.forget(self._topology, state)
+            recall.forget(state, MEMORY_MS)
+        if state.early:
+            self._catch_up(turn)
         for case in list(turn.touched.values()):
             detach(turn, case)
         if state.own:
             gather(turn)
             turn.patterns += loop.ended(state)
         return turn.outputs()
+
+    def recall(self, state: EnvironmentState, commands: Iterable[RecoveryCommand]) -> int:
+        """Hands over what was sent since the state was saved, before its first input; returns how
+        much of it the state does not know. It is decided on the same way again."""
+        return recall.remember(state, commands)
 
     def wants_tick(self, state: EnvironmentState) -> bool:
         """Whether time alone may change something."""
@@ -99,10 +109,23 @@ class Respond:
         if result.result_id in state.results:
             return
         state.results[result.result_id] = turn.now_ms + MEMORY_MS
-        incident_id = state.commands.get(result.command_id, "")
+        if result.command_id in state.commands:
+            self._answer(turn, result)
+        else:
+            recall.keep(state, result)
+
+    def _answer(self, turn: Turn, result: RecoveryResult) -> None:
+        state = turn.state
+        incident_id = state.commands[result.command_id]
         case = state.cases.get(incident_id) or state.finished.get(incident_id)
         if case is not None:
             answer(turn, case, result)
+
+    def _catch_up(self, turn: Turn) -> None:
+        """Answers that were there before their commands; each may lead to another command."""
+        for command in turn.commands:  # grows meanwhile
+            for result in turn.state.early.pop(command.command_id, ()):
+                self._answer(turn, result)
 
     def _look(self, turn: Turn) -> None:
         """Deadlines, waits that are over, and incidents that nobody hears of any more."""

@@ -1,6 +1,6 @@
 """Watching: deadlines of what is under way, and the stream once it is done."""
 
-from faultstream.core import answers, verify
+from faultstream.core import answers, recall, verify
 from faultstream.core.incident import Case, Run, patterns_of
 from faultstream.core.machine import FLYING
 from faultstream.core.running import conclude, learned, settle
@@ -36,30 +36,40 @@ def watch(turn: Turn, case: Case, *, news: bool) -> None:
 def _verify(turn: Turn, case: Case, run: Run, *, news: bool) -> None:
     rate = rate_of(turn.state, case)
     verdict = verify.judge(turn.topology, case, run, rate, turn.now_ms, news=news)
+    done = [one for one in case.steps().values() if one.outcome == "done"]
+    undone = recall.undone(turn.state, done)
+    if undone and verdict != "worse":
+        verdict = "recurring"
     if verdict == "waiting":
         return
-    done = [one for one in case.steps().values() if one.outcome == "done"]
     vain = run.preventive and run.route
     rose = verify.rose(turn.topology, run, rate)
-    if verdict == "worse" or (verdict == "recurring" and (vain or rose)):
+    if verdict == "worse" or (verdict == "recurring" and (vain or rose or undone)):
         run.undo = to_undo(run.steps, case.steps())
     for one in done:
         one.outcome = verdict
     if verdict == "cured":
         cured(turn, case, f"{run.strategy} cured it: the stream saw the errors fall")
         return
-    text = f"done, but {rate:g} errors/s go on (were {run.reference:g})"
-    if verdict == "worse":
-        before = verify.before(turn.topology, run, rate)
-        text = f"it was made worse: {rate:.2g} errors/s, {before:.2g} before"
-    elif run.undo and run.preventive:
-        text = f"it prevented nothing, {rate:g} errors/s came: it is taken back"
-    elif run.undo:
-        text = f"done, but errors came at {run.early[1]:.2g}/s before it and at {rate:.2g}/s now: "
-        text += "it probably adds to them and is taken back"
+    text = "it was taken back before a restart" if undone else _why(turn, run, verdict, rate)
     for one in done:
         answers.say(one, text)
     conclude(turn, case, run, verdict, f"{run.strategy}: {verdict}, {text}")
+
+
+def _why(turn: Turn, run: Run, verdict: verify.Verdict, rate: float) -> str:
+    """What the stream shows of a run that did not help."""
+    if verdict == "worse":
+        before = verify.before(turn.topology, run, rate)
+        return f"it was made worse: {rate:.2g} errors/s, {before:.2g} before"
+    if run.undo and run.preventive:
+        return f"it prevented nothing, {rate:g} errors/s came: it is taken back"
+    if run.undo:
+        return (
+            f"done, but errors came at {run.early[1]:.2g}/s before it and at {rate:.2g}/s now: "
+            "it probably adds to them and is taken back"
+        )
+    return f"done, but {rate:g} errors/s go on (were {run.reference:g})"
 
 
 def cured(turn: Turn, case: Case, reason: str) -> None:

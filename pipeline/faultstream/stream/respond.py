@@ -3,13 +3,15 @@ and patterns across services, which come back as input and change nothing.
 
 One state per environment; patterns and results of an environment share a partition number. The
 clock of decisions is the wall clock, handed in. Outputs may repeat after a crash, with the same
-ids.
+ids. Before the first input of partitions that were taken over, the commands that were sent since
+their states were saved are read back, so that what a crash undid is decided on as it was.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 import msgspec
+from aiokafka.errors import KafkaError
 from aiokafka.partitioner import murmur2
 
 from faultstream import wire
@@ -34,6 +36,9 @@ from faultstream.transport.reading import RawRecord
 _log = log.get(__name__)
 
 _Out = Incident | RecoveryCommand | Notification | Pattern
+_Sent = Callable[[int], Awaitable[Sequence[RecoveryCommand]]]
+_UNSAVED_MS: Final = 600_000
+"""How far back commands are read where no state was saved yet."""
 
 
 class RespondStage:
@@ -50,9 +55,11 @@ class RespondStage:
         key: bytes,
         key_id: str,
         accepted: Mapping[str, bytes] | None = None,
+        sent: _Sent | None = None,
     ) -> None:
         """`key` signs the commands. Where the topology wants results signed, those by it or by one
-        of `accepted`, keys by key id, are believed."""
+        of `accepted`, keys by key id, are believed. `sent` gives the commands that were sent at a
+        time or later; without it nothing is read back."""
         self._respond = Respond(topology)
         self._environment = topology.environment
         self._partitions = topology.topics["patterns"].partitions
@@ -62,6 +69,11 @@ class RespondStage:
         self._keys = {**(accepted or {}), key_id: key}
         self._controls: dict[tuple[str, str], Control] = {}
         self._news: list[Control] = []
+        self._sent = sent
+        self._recalled = sent is None
+        self._taken_at_ms = 0
+        self._takeovers = 0
+        self._before: Sequence[RecoveryCommand] = ()
         self._cells: Cells[EnvironmentState] = Cells(
             save=self._respond.save,
             load=self._respond.load,
@@ -82,7 +94,29 @@ class RespondStage:
         self._news.append(control)
 
     async def prepare(self) -> bool:
-        """Always."""
+        """Once what was sent before a crash is known."""
+        return self._recalled or await self._recall()
+
+    async def _recall(self) -> bool:
+        """Reads back what was sent since the states were saved, all of which are there from the
+        first tick on. False: later."""
+        if self._sent is None or not self._taken_at_ms:
+            return False
+        takeover = self._takeovers
+        oldest_ms = self._taken_at_ms - _UNSAVED_MS
+        since_ms = min((cell.state.now_ms for cell in self._cells), default=oldest_ms)
+        try:
+            commands = await self._sent(since_ms)
+        except (KafkaError, TimeoutError) as exc:
+            _log.warning("commands_not_read_back", error=repr(exc))
+            return False
+        if takeover != self._takeovers:
+            return False
+        self._before = commands
+        count = sum(self._respond.recall(cell.state, commands) for cell in self._cells)
+        if count:
+            _log.info("commands_recalled", count=count)
+        self._recalled = True
         return True
 
     def restore(self, partition: int, rows: Mapping[bytes, bytes], ends: Mapping[str, int]) -> None:
@@ -116,6 +150,7 @@ class RespondStage:
         cell = cells.get(key)
         if cell is None:
             cell = cells[key] = Cell(self._respond.new(name), {})
+            self._respond.recall(cell.state, self._before)
             for control in self._controls.values():
                 self._tell(cell, control, now_ms, effects)
         if record.offset <= cell.offsets.get(source.topic, -1):
@@ -139,6 +174,9 @@ class RespondStage:
     def tick(self, now_ms: int) -> Effects:
         """See Stage. Controls that came in since the last one, then the timers."""
         effects = Effects()
+        if not self._recalled:
+            self._taken_at_ms = now_ms
+            return effects
         news, self._news = self._news, []
         for control in news:
             self._home(control)
@@ -192,8 +230,8 @@ class RespondStage:
         return False
 
     async def settle(self, ours: Callable[[], Awaitable[bool]]) -> bool:  # noqa: ARG002 - Stage's
-        """Nothing beside the table."""
-        return True
+        """Nothing beside the table; nor is there anything before the first input."""
+        return self._recalled or not self._taken_at_ms or await self._recall()
 
     def snapshot(self) -> Mapping[int, Rows]:
         """See Stage."""
@@ -206,6 +244,10 @@ class RespondStage:
     def forget(self) -> None:
         """See Stage. The controls stay."""
         self._cells.partitions.clear()
+        self._recalled = self._sent is None
+        self._taken_at_ms = 0
+        self._takeovers += 1
+        self._before = ()
 
     def __len__(self) -> int:
         return len(self._cells)
