@@ -2,12 +2,14 @@
 
 import importlib
 import importlib.util
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import click
 import pytest
+import yaml
 from click.testing import CliRunner
 
 from faultstream import __version__
@@ -97,9 +99,44 @@ def test_any_other_error_is_ours() -> None:
     assert isinstance(CliRunner().invoke(group, ["check"]).exception, ZeroDivisionError)
 
 
+def _ours() -> list[str]:
+    return [name for name in os.environ if name.startswith("FAULTSTREAM_")]
+
+
+@pytest.mark.parametrize(
+    ("name", "nearest"),
+    [
+        ("FAULTSTREAM_SINGING_KEY", "SIGNING_KEY"),
+        ("FAULTSTREAM_KAFKA_BROKERS", "KAFKA"),
+        ("FAULTSTREAM_CLICKHOUSE_URL", "CLICKHOUSE"),
+        ("FAULTSTREAM_WHATEVER", ""),
+        ("FAULTSTREAM_MAIL", None),
+        ("FAULTSTREAM_LOG_LEVEL", None),
+    ],
+)
+def test_check_names_the_variable_that_was_meant(
+    name: str, nearest: str | None, tmp_path: Path
+) -> None:
+    """One with our prefix that is no setting, and that no channel names, is a warning without its
+    value; with --strict it is refused."""
+    file = tmp_path / "topology.yaml"
+    shipped = yaml.safe_load(Path("topology.yaml").read_text())
+    shipped["channels"]["mail"] = {"kind": "apprise", "url_env": "FAULTSTREAM_MAIL"}
+    file.write_text(yaml.safe_dump(shipped))
+    runner = CliRunner(env={**dict.fromkeys(_ours()), name: "info"})
+    said = runner.invoke(main, ["check", str(file)])
+    mend = f". Did you mean FAULTSTREAM_{nearest}?" if nearest else ""
+    wanted = f"warning: environment: {name}: no setting has this name{mend}\n"
+    assert said.exit_code == 0, said.output
+    assert (wanted in said.stderr) == (nearest is not None)
+    assert "got" not in said.stderr
+    strict = runner.invoke(main, ["check", "--strict", str(file)])
+    assert strict.exit_code == (0 if said.stderr == "" else 2)
+
+
 def test_check_says_ok_or_what_is_wrong(tmp_path: Path) -> None:
     """0 and a summary, or 2 and the problems, with nothing on standard output."""
-    good = CliRunner().invoke(main, ["check"])
+    good = CliRunner(env=dict.fromkeys(_ours())).invoke(main, ["check"])
     assert (good.exit_code, good.stderr) == (0, "")
     assert "topology.yaml: ok\n  9 topics" in good.stdout
     bad = CliRunner().invoke(main, ["check", str(BAD)])

@@ -1,13 +1,16 @@
 """`faultstream check`: validates the configuration, connects to nothing."""
 
+import os
 from pathlib import Path
 
 import click
 
+from faultstream.config.environment import misspelt
 from faultstream.config.errors import ConfigError
 from faultstream.config.settings import Settings
 from faultstream.config.topology import Report, examine
 from faultstream.core.policy import Topology
+from faultstream.core.report.text import counted
 
 
 @click.command("check")
@@ -24,15 +27,17 @@ def command(file: Path | None, strict: bool) -> None:
     """
     settings, wrong_settings = _settings()
     report = examine(file or (settings.topology if settings else None))
-    for warning in report.warnings:
+    channels = report.topology.channels if report.topology is not None else {}
+    warnings = [*report.warnings, *misspelt(os.environ, {one.url_env for one in channels.values()})]
+    for warning in warnings:
         click.echo(f"warning: {warning}", err=True)
     for problem in report.problems:
         click.echo(f"error: {problem}", err=True)
     for problem in wrong_settings.problems if wrong_settings else ():
         click.echo(f"error: {problem}", err=True)
-    if report.topology is None or settings is None or (strict and report.warnings):
+    if report.topology is None or settings is None or (strict and warnings):
         raise click.exceptions.Exit(2)
-    click.echo(_summary(report, report.topology))
+    click.echo(_summary(report, report.topology, len(warnings)))
 
 
 def _settings() -> tuple[Settings | None, ConfigError | None]:
@@ -42,12 +47,12 @@ def _settings() -> tuple[Settings | None, ConfigError | None]:
         return None, exc
 
 
-def _summary(report: Report, topology: Topology) -> str:
+def _summary(report: Report, topology: Topology, warnings: int) -> str:
     manual = [name for name, layer in topology.layers.items() if not layer.automatic]
     dangerous = [name for name, one in topology.strategies.items() if one.danger == "high"]
     approval = ", ".join([*(f"layer {name}" for name in manual), *dangerous])
     lines = [
-        f"{report.file}: ok" + (f", {len(report.warnings)} warnings" if report.warnings else ""),
+        f"{report.file}: ok" + (f", {counted(warnings, 'warning')}" if warnings else ""),
         (
             f"  {len(topology.topics)} topics, "
             f"{sum(topic.partitions for topic in topology.topics.values())} partitions"

@@ -167,6 +167,7 @@ def test_other_words() -> None:
     assert [percent(ratio) for ratio in (0, 0.001, 0.5, 0.999, 1)] == [
         "0 %", "1 %", "50 %", "99 %", "100 %",
     ]  # fmt: skip
-    assert [rough(ms) for ms in (0, 59_999, 3_600_000)] == ["0 s", "59 s", "1 h"]
+    shown = [rough(ms) for ms in (0, 59_999, 119_999, 120_000, 3_600_000, 86_400_000, 172_800_000)]
+    assert shown == ["0 s", "59 s", "119 s", "2 min", "60 min", "24 h", "2 d"]
     assert clean("a\n\tb\x00c" + "x" * 600, 8) == "a b\ufffdcxx…"
     assert escaped("*a*_b_") == r"\*a\*\_b\_"

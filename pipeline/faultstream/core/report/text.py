@@ -39,11 +39,12 @@ def length(ms: int) -> str:
 
 
 def rough(ms: int) -> str:
-    """`3 s`, `20 min`, `5 h`, `12 d`: one unit, rounded down."""
-    for unit_ms, unit in (*_UNITS, (1000, "s")):
-        if ms >= unit_ms:
+    """`3 s`, `90 s`, `20 min`, `12 d`: one unit, the largest of which there are two, rounded
+    down."""
+    for unit_ms, unit in _UNITS:
+        if ms >= 2 * unit_ms:
             return f"{ms // unit_ms} {unit}"
-    return "0 s"
+    return f"{ms // 1000} s"
 
 
 def counted(number: int, noun: str) -> str:
