@@ -58,11 +58,13 @@ def test_weakest_kind_decides() -> None:
 
 
 def test_ordinary_days_have_another_goal() -> None:
-    """Without incidents it counts that no burst and no degradation is opened; others may be."""
+    """Without incidents it counts that no burst and no degradation is opened; others may be. After
+    an installation nothing is known yet, so the day without its first hour is told too."""
     calm: dict[str, Any] = {"incidents": 0, "false_episodes": {"novel": 3}}
     loud: dict[str, Any] = {"incidents": 0, "false_episodes": {"burst": 1, "degradation": 1}}
-    assert [one.met for one in goals(calm)] == [True]
-    assert [(one.met, one.figure) for one in goals(loud)] == [(False, 2)]
+    assert [one.met for one in goals({**calm, "false_in_first_hour": {}})] == [True, True]
+    found = goals({**loud, "false_in_first_hour": {"burst": 1}})
+    assert [(one.met, one.figure) for one in found] == [(False, 2), (False, 1)]
 
 
 @pytest.mark.parametrize(("rate", "strict", "code"), [(60, True, 0), (1, True, 1), (1, False, 0)])

@@ -63,9 +63,14 @@ def goals(found: dict[str, Any]) -> list[Goal]:
     """The goals of a scenario, from its figures; of one without incidents, that it opens no burst
     and no degradation."""
     if not found["incidents"]:
-        wrong = found["false_episodes"]
-        opened = wrong.get("burst", 0) + wrong.get("degradation", 0)
-        return [none("bursts and degradations on ordinary days", opened)]
+        opened, early = (
+            found[name].get("burst", 0) + found[name].get("degradation", 0)
+            for name in ("false_episodes", "false_in_first_hour")
+        )
+        return [
+            none("bursts and degradations on ordinary days", opened),
+            none("the same, after the first hour", opened - early),
+        ]
     kinds = found["kinds"]
     weakest = min(kinds, key=lambda kind: (kinds[kind]["recall"], kind))
     return [
