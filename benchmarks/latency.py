@@ -1,14 +1,17 @@
 """How long from an error that is published to its command at an executor, and to the end of it.
 
-    python -m benchmarks.latency [--probes 300] [--rate 0] [--kafka host:port] [--idle]
+    python -m benchmarks.latency [--probes 300] [--rate 0] [--idle] [--broker BROKER]
 
-Starts the workers detect and respond, measures how many events a second detect drains from a
-backlog (the peak), then keeps a tenth of that coming (`--rate` says another, `--idle` none) while
-probes are published: critical errors, each of a service of its own, one every 50 to 150 ms.
-Commands are read as an executor reads them. The clock starts before the probe is handed to the
-producer. The hops are told apart by the time stamps that producers give records, in whole
-milliseconds. A recovery is done when an executor's result stands on its topic; that the errors
-have really stopped is seen 11 s later, as `verify` in topology.yaml wants it, and not shown here.
+BROKER is `kafka`, `embedded` or host:port. By default it is Apache Kafka, one node on this machine,
+where Java and its jars (or Maven) are, else the embedded one, which hands out what comes in small
+pieces and so is slow at this. Starts the workers detect and respond, measures how many events a
+second detect drains from a backlog (the peak), then keeps a tenth of that coming (`--rate` says
+another, `--idle` none) while probes are published: critical errors, each of a service of its own,
+one every 50 to 150 ms. Commands are read as an executor reads them. The clock starts before the
+probe is handed to the producer. The hops are told apart by the time stamps that producers give
+records, in whole milliseconds. A recovery is done when an executor's result stands on its topic;
+that the errors have really stopped is seen 11 s later, as `verify` in topology.yaml wants it, and
+not shown here.
 Absolute figures mean little on a noisy machine; the load of the machine is shown.
 """
 
@@ -22,6 +25,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -41,6 +45,7 @@ from faultstream.core.records import Pattern, RecoveryCommand, RecoveryResult
 from faultstream.ops import child
 from faultstream.transport import topics
 from faultstream.transport.embedded import EmbeddedBroker
+from tests.kafka import ApacheKafka, KafkaAbsentError
 
 KEY = "a key for the benchmark only"
 SETTLE_S, CALM_S = 20.0, 60.0
@@ -270,29 +275,45 @@ def main() -> None:
     parser.add_argument("--rate", type=int, default=0, help="background events a second")
     parser.add_argument("--idle", action="store_true", help="no background at all")
     parser.add_argument("--peak-events", type=int, default=200_000)
-    parser.add_argument("--kafka", help="host:port; by default an embedded broker")
+    parser.add_argument("--broker", default="", help="kafka, embedded, or host:port of one")
     parser.add_argument("--load", nargs=2, metavar=("TOPIC", "RATE"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.load:
-        load_events(options.kafka, options.load[0], int(options.load[1]))
+        load_events(options.broker, options.load[0], int(options.load[1]))
         return
-    broker = EmbeddedBroker()
-    if options.kafka is None:
-        broker.start()
-    brokers = options.kafka or broker.address
-    running: list[detect.Contestant] = []
-    try:
-        with tempfile.TemporaryDirectory() as folder:
-            topology, path = own_topology(f"bench{uuid.uuid4().hex[:8]}", Path(folder))
-            rate = start(brokers, topology, path, running, options)
-            seen = under_load(brokers, topology, rate, options.probes)
-            which = "Kafka" if options.kafka else "embedded broker"
-            print(f"{which}, {rate} events/s beside, load of the machine {os.getloadavg()[0]:.1f}")
-            show(seen)
-    finally:
-        for one in running:
-            one.end()
-        broker.stop()
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        which, brokers = broker(options.broker, folder, stack)
+        running: list[detect.Contestant] = []
+        stack.callback(end, running)
+        topology, path = own_topology(f"bench{uuid.uuid4().hex[:8]}", folder)
+        rate = start(brokers, topology, path, running, options)
+        seen = under_load(brokers, topology, rate, options.probes)
+        print(f"{which}, {rate} events/s beside, load of the machine {os.getloadavg()[0]:.1f}")
+        show(seen)
+
+
+def end(running: Sequence[detect.Contestant]) -> None:
+    for one in running:
+        one.end()
+
+
+def broker(wanted: str, folder: Path, stack: ExitStack) -> tuple[str, str]:
+    """(what it is called, its address) of a broker that runs as long as the stack."""
+    if wanted not in {"", "kafka", "embedded"}:
+        return wanted, wanted
+    if wanted != "embedded":
+        try:
+            (folder / "kafka").mkdir()
+            node = ApacheKafka(folder / "kafka")
+        except KafkaAbsentError as exc:
+            if wanted == "kafka":
+                raise SystemExit(f"Apache Kafka cannot run here: {exc}") from None
+            print(f"no Apache Kafka here ({exc}); taking the embedded broker")
+        else:
+            stack.callback(node.stop)
+            return "Apache Kafka", node.start().address
+    return "embedded broker", stack.enter_context(EmbeddedBroker()).address
 
 
 def start(
@@ -326,7 +347,7 @@ def under_load(brokers: str, topology: Topology, rate: int, probes: int) -> Seen
     """Measure while `rate` events a second come from another process."""
     load: subprocess.Popen[bytes] | None = None
     if rate:
-        argv = [sys.executable, "-m", "benchmarks.latency", "--kafka", brokers]
+        argv = [sys.executable, "-m", "benchmarks.latency", "--broker", brokers]
         load = child.spawn([*argv, "--load", topology.topic("errors"), str(rate)])
     try:
         return asyncio.run(measure(brokers, topology, probes))
