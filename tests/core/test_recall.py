@@ -164,3 +164,15 @@ def test_nothing_is_recalled_that_is_not_asked_for() -> None:
     here.give(pattern())
     here.answers()
     assert (here.state.early, here.state.recalled) == ({}, {})
+
+
+def test_what_is_remembered_is_bounded() -> None:
+    """A flood on the commands topic is not taken in whole."""
+    first = Desk(topology(**CHOICE))
+    first.opens()
+    flood = [
+        msgspec.structs.replace(first.commands[0], command_id=f"c{n}")
+        for n in range(recall.MAX_RECALLED + 5)
+    ]
+    here = Desk(topology(**CHOICE))
+    assert recall.remember(here.state, flood) == recall.MAX_RECALLED

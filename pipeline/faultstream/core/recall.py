@@ -23,7 +23,8 @@ def remember(state: EnvironmentState, commands: Iterable[RecoveryCommand]) -> in
     before = len(state.recalled)
     for one in commands:
         new = one.command_id not in state.commands and one.issued_at_ms >= state.now_ms
-        if new and one.target.environment == state.environment and before < MAX_RECALLED:
+        room = len(state.recalled) < MAX_RECALLED
+        if new and room and one.target.environment == state.environment:
             state.recalled[one.command_id] = one
     return len(state.recalled) - before
 
