@@ -81,11 +81,63 @@ ZAP = orjson.dumps(
     {"level": "error", "ts": NOW.ms / 1000, "msg": "charge failed", "error": "refused",
      "stacktrace": "main.charge\n\t/app/orders.go:17\nmain.main\n\t/app/main.go:3"}
 ).decode() + "\n"  # fmt: skip
+LOGFMT = (
+    'time=2026-11-22T02:01:39.120Z level=ERROR msg="charge failed" component=shop trace_id=a1 '
+    'err="open \\"x\\": no such file"\n'
+)
+SPRING = """2026-11-22T02:01:39.120Z ERROR 1 --- [main] c.e.Web : threw exception with root cause
+
+java.lang.IllegalStateException: no database
+\tat com.example.Web.handle(Web.java:9) ~[classes!/:na]
+"""
+GROUP = """2026-11-22 02:01:39,120 ERROR shop.orders failed
+  + Exception Group Traceback (most recent call last):
+  |   File "/app/shop/web.py", line 8, in main
+  |     async with asyncio.TaskGroup() as tg:
+  | ExceptionGroup: in a TaskGroup (2 sub-exceptions)
+  +-+---------------- 1 ----------------
+    | Traceback (most recent call last):
+    |   File "/app/shop/web.py", line 3, in a
+    |     raise ValueError("one")
+    |     ^^^^^^^^^^^^^^^^^^^^^^^
+    | ValueError: one
+    +---------------- 2 ----------------
+    | KeyError: 'two'
+    +------------------------------------
+"""
+OUTER = (
+    GROUP
+    + """
+The above exception was the direct cause of the following exception:
+
+Traceback (most recent call last):
+  File "/app/shop/web.py", line 11, in plain
+    raise LookupError("outer") from e
+LookupError: outer
+"""
+)
 EXAMPLES = {
+    "logfmt": LOGFMT,
     "python": PYTHON, "java": JAVA, "node": NODE, "go": GO, "nginx-error": NGINX,
     "access": ACCESS, "syslog": SYSLOG, "json": PINO,
 }  # fmt: skip
 WANTED: dict[str, tuple[str, dict[str, Any]]] = {
+    "logfmt": (LOGFMT, {
+        "error_type": "LogError", "message": 'open "x": no such file', "trace_id": "a1",
+        "component": "shop", "tags": {"log_message": "charge failed"}}),
+    "spring": (SPRING, {
+        "error_type": "java.lang.IllegalStateException", "message": "no database",
+        "tags": {"log_message": "threw exception with root cause"},
+        "frames": ["Web.java:handle:9"]}),
+    "group": (GROUP, {
+        "error_type": "ExceptionGroup", "message": "in a TaskGroup (2 sub-exceptions)",
+        "causes": ["ValueError: one", "KeyError: 'two'"], "frames": ["/app/shop/web.py:main:8"]}),
+    "group with a consequence": (OUTER, {
+        "error_type": "LookupError", "message": "outer", "frames": ["/app/shop/web.py:plain:11"],
+        "causes": ["ExceptionGroup: in a TaskGroup (2 sub-exceptions)", "ValueError: one",
+                   "KeyError: 'two'"]}),
+    "old node": ("(node:12) UnhandledPromiseRejectionWarning: Error: no\n    at f (/a.js:1:2)\n", {
+        "error_type": "Error", "message": "no", "frames": ["/a.js:f:1"]}),
     "python": (PYTHON, {
         "error_type": "shop.errors.OrderError", "message": "no database",
         "causes": ["ConnectionRefusedError: [Errno 111] refused"],
@@ -148,7 +200,7 @@ def test_example(name: str) -> None:
     text, wanted = WANTED[name]
     (event,) = events(text)
     assert {field: shown(event, field) for field in wanted} == wanted
-    if name not in {"node", "go"}:
+    if name not in {"node", "old node", "go"}:
         whole_seconds = name in {"nginx", "access", "syslog"}
         assert event.time == (NOW.ms - 120 if whole_seconds else NOW.ms)
 
@@ -166,6 +218,8 @@ def test_example(name: str) -> None:
         "<14>Nov 22 02:01:39 node1 app[3]: an error that its sender calls information",
         "Nov 22 02:01:39 node1 sshd[3]: Accepted publickey for ann",
         '{"level":30,"msg":"fine"}',
+        'time=2026-11-22T02:01:39.120Z level=INFO msg="err=none"',
+        "result=error without a level",
         '{"not":"a log"}',
         "{broken}",
         "",
@@ -199,6 +253,19 @@ def test_records_stay_apart() -> None:
     """Every example after every other, each once, whatever comes before and between."""
     whole = "".join(f"{a}noise\n{b}" for a in EXAMPLES.values() for b in EXAMPLES.values())
     assert len(events(whole)) == 2 * len(EXAMPLES) ** 2
+
+
+@pytest.mark.parametrize("before", [GROUP, SPRING, OUTER, PYTHON])
+def test_what_follows_a_trace_stands_alone(before: str) -> None:
+    """The next record is none of a trace's lines, whatever the trace ends with."""
+    found = events(before + "2026-11-22 02:01:40,000 ERROR shop.orders next\n")
+    assert [event.message for event in found][1:] == ["next"]
+
+
+def test_gap_is_only_for_errors() -> None:
+    """An exception after an empty line belongs to an error that was logged, not to any line."""
+    thrown = SPRING.partition("\n\n")[2]
+    assert len(events(SPRING)) == len(events("10:00:00.000 INFO a started\n\n" + thrown)) == 1
 
 
 def test_an_error_event_passes() -> None:

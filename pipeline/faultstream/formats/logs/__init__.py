@@ -6,6 +6,7 @@ from faultstream.formats.logs.format import Format
 from faultstream.formats.logs.go import Go
 from faultstream.formats.logs.java import Java
 from faultstream.formats.logs.jsonlines import JsonLines
+from faultstream.formats.logs.logfmt import Logfmt
 from faultstream.formats.logs.nginx import Access, NginxError
 from faultstream.formats.logs.node import Node
 from faultstream.formats.logs.python import Python
@@ -13,6 +14,7 @@ from faultstream.formats.logs.syslog import Syslog
 
 FORMATS: Final[tuple[Format, ...]] = (
     JsonLines(),
+    Logfmt(),
     NginxError(),
     Access(),
     Go(),

@@ -26,6 +26,14 @@ def matched(heads: Sequence[re.Pattern[str]], line: str) -> re.Match[str] | None
     return None
 
 
+def opened(heads: Sequence[re.Pattern[str]], line: str) -> str | None:
+    """The state of trace.py that a line opens, if one of `heads` fits."""
+    match = matched(heads, line)
+    if match is None:
+        return None
+    return "failed" if is_error(grouped(match, "level")) else "head"
+
+
 def read(
     heads: Sequence[re.Pattern[str]], lines: Sequence[str], now: Now, *, bare: str = "ERROR"
 ) -> ErrorEvent | None:

@@ -32,7 +32,7 @@ class Java:
         """See Format."""
         if line.startswith(_UNCAUGHT):
             return "thrown"
-        return "head" if head.matched(_HEADS, line) else None
+        return head.opened(_HEADS, line)
 
     def follow(self, state: str, line: str) -> str | None:
         """See Format."""

@@ -20,7 +20,7 @@ SERVICE: Final = ("service.name", "service", "app", "application", "dd.service")
 _LEVEL: Final = ("level", "severity", "levelname", "log.level", "lvl", "severity_text", "@l")
 _MESSAGE: Final = ("message", "msg", "event", "@m", "body")
 _TIME: Final = ("@timestamp", "timestamp", "time", "ts", "asctime", "@t")
-_LOGGER: Final = ("logger", "logger_name", "log.logger", "module")
+_LOGGER: Final = ("logger", "logger_name", "log.logger", "module", "component")
 _STACK: Final = (
     "err.stack", "error.stack_trace", "error.stack", "stack_trace", "exception", "exc_info",
     "errorVerbose", "stacktrace", "stack", "@x",
@@ -71,10 +71,11 @@ class JsonLines:
                 return admit(raw, timestamp_ms=now.ms)
         except (ValueError, DataError):
             return None
-        return _event(plain, now)
+        return event(plain, now)
 
 
-def _event(plain: dict[str, Any], now: Now) -> ErrorEvent | None:
+def event(plain: dict[str, Any], now: Now) -> ErrorEvent | None:
+    """The error that the fields of a record tell of, None when they tell of none."""
     level = _level(find(plain, _LEVEL))
     found = _stack(plain)
     severity = severity_of(level)

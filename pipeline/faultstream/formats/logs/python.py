@@ -7,7 +7,6 @@ from typing import Final
 from faultstream.core.event import ErrorEvent
 from faultstream.formats.logs import head, trace
 from faultstream.formats.logs.format import LEVELS
-from faultstream.formats.logs.stack import TRACEBACK
 from faultstream.formats.logs.stamp import Now
 
 _NAME: Final = (
@@ -32,9 +31,7 @@ class Python:
 
     def begin(self, line: str) -> str | None:
         """See Format."""
-        if TRACEBACK.match(line):
-            return "traceback"
-        return "head" if head.matched(_HEADS, line) else None
+        return trace.opened(line) or head.opened(_HEADS, line)
 
     def follow(self, state: str, line: str) -> str | None:
         """See Format."""

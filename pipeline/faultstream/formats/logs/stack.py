@@ -10,12 +10,16 @@ from typing import Final, NamedTuple
 from faultstream.core.event import Cause, Frame
 
 TRACEBACK: Final = re.compile(r"\s*(?:\+ Exception Group )?Traceback \(most recent call last\):")
+_GROUP: Final = "+ Exception Group"
+_MARGIN: Final = re.compile(r"\s*(?:\| ?|(?=\+[- ]))")
+"""What stands before each line of an exception group."""
 CHAINED: Final = (
     "During handling of the above exception, another exception occurred:",
     "The above exception was the direct cause of the following exception:",
 )
 THROWN: Final = re.compile(
-    r"(?:Exception in thread \"[^\"]{0,200}\" |Uncaught |Unhandled exception\. )?"
+    r"(?:Exception in thread \"[^\"]{0,200}\" |Uncaught |Unhandled exception\. "
+    r"|\(node:\d{1,10}\) UnhandledPromiseRejectionWarning: )?"
     r"(?P<type>(?:[A-Za-z_$][\w$]{0,200}[./]){0,20}[A-Z][\w$]{0,200}?)"
     r"(?: \[(?P<code>\w{1,60})\])?(?:: ?(?P<message>.*))?$"
 )
@@ -61,31 +65,48 @@ def parse(lines: Sequence[str]) -> Stack | None:
 
 
 def python(lines: Sequence[str]) -> Stack | None:
-    """A traceback. With several, the last exception is the event and those before its causes."""
+    """A traceback. With several, the last exception is the event and those before its causes; of
+    an exception group the group is the event, unless another exception followed from it, and its
+    causes begin with those in it."""
     found: list[Stack] = []
     frames: list[Frame] = []
     message: list[str] | None = None
     error_type = ""
-    for raw in (*lines, "Traceback (most recent call last):"):
-        line = raw.lstrip("| +") if raw.lstrip().startswith(("|", "+")) else raw
-        place = _FILE.match(line if line[:1] == " " else f" {line}")
-        if TRACEBACK.match(line) or line.startswith(CHAINED):
+    group: int | None = None
+    outer = False
+    for number, raw in enumerate((*lines, "Traceback (most recent call last):")):
+        margin = _MARGIN.match(raw)
+        line = raw[margin.end() :] if margin else raw
+        place = _FILE.match(line)
+        if TRACEBACK.match(line) or line.startswith((*CHAINED, "+-")):
             if message is not None:
                 found.append(Stack(error_type, "\n".join(message).rstrip(), [], frames))
             frames, message = [], None
+            if group is None and line.startswith(_GROUP):
+                group = len(found)
+            elif group is not None and margin is None and number < len(lines):
+                outer = True
         elif message is not None:
             message.append(line)
-        elif place and line.lstrip().startswith("File "):
+        elif place:
             frames.append(Frame(file=place[1], line=int(place[2]), function=place[3] or ""))
         elif line[:1] not in " \t" and line:
             match = _PYTHON_THROWN.match(line)
             error_type = match["type"] if match else "Exception"
             message = [(match["message"] or "") if match else line]
-    if not found:
-        return None
-    last = found[-1]
-    causes = [Cause(one.error_type, one.message) for one in reversed(found[:-1])]
-    return Stack(last.error_type, last.message, causes, last.frames)
+    return _arranged(found, group, outer=outer) if found else None
+
+
+def _arranged(found: list[Stack], group: int | None, *, outer: bool) -> Stack:
+    """The event of tracebacks in the order of the text, with the others as its causes. `group` is
+    the place of an exception group, `outer` says that the last one followed from it."""
+    last = len(found) - 1
+    inner = last if group is None else min(group, last)
+    event, others = found[inner], [*found[inner + 1 :], *reversed(found[:inner])]
+    if outer and inner < last:
+        event, others = found[last], [event, *found[inner + 1 : last], *reversed(found[:inner])]
+    causes = [Cause(one.error_type, one.message) for one in others]
+    return Stack(event.error_type, event.message, causes, event.frames)
 
 
 def thrown(lines: Sequence[str]) -> Stack | None:  # noqa: C901 - one case a kind of line

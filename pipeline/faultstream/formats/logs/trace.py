@@ -1,8 +1,10 @@
 """Which lines carry a stack trace on, whatever language it is of.
 
-States: head (a record without a trace yet), traceback (inside one of Python), end (after its
-last line), blank, chain (between two tracebacks), thrown (a type and message), at (inside a
-trace of Java, Node or .NET). Each line is looked at once.
+States: head (a record without a trace yet), failed (the same, of an error), gap (the empty line
+that Spring Boot leaves between an error and its trace), traceback (inside one of Python), group
+(inside one of an exception group, whose lines all have a margin), end (after its last line),
+blank, chain (between two tracebacks), thrown (a type and message), at (inside a trace of Java,
+Node or .NET). Each line is looked at once.
 """
 
 import re
@@ -11,6 +13,8 @@ from typing import Final
 from faultstream.formats.logs import stack
 
 _NAMED: Final = re.compile(r"(?:Error|Exception|Throwable|Failure|Fault|Interrupt|Exit|Death)$")
+_PYTHONS: Final = frozenset({"traceback", "group", "end", "blank", "chain"})
+_HEADS: Final = frozenset({"head", "failed", "gap"})
 
 
 def is_thrown(line: str) -> bool:
@@ -25,14 +29,24 @@ def is_thrown(line: str) -> bool:
 def follow(state: str, line: str) -> str | None:
     """The state after `line`, None when it does not belong to the record."""
     indented = line[:1] in (" ", "\t") and not line.isspace()
-    if state == "traceback":
-        inside = indented or not line.strip() or line.startswith(("|", "+"))
-        return "traceback" if inside else "end"
-    if state in {"end", "blank", "chain"}:
-        return _between(state, line, indented=indented)
+    if state in _PYTHONS:
+        return _python(state, line, indented=indented)
+    if state == "failed" and not line.strip():
+        return "gap"
     if stack.TRACEBACK.match(line):
-        return "traceback" if state == "head" else None
-    return _thrown(state, line, indented=indented)
+        return _traceback(line) if state in _HEADS else None
+    if state == "gap":
+        return "thrown" if is_thrown(line) else None
+    return _thrown("head" if state == "failed" else state, line, indented=indented)
+
+
+def opened(line: str) -> str | None:
+    """The state after a line that begins a traceback of Python."""
+    return _traceback(line) if stack.TRACEBACK.match(line) else None
+
+
+def _traceback(line: str) -> str:
+    return "group" if line.lstrip().startswith("+") else "traceback"
 
 
 def _thrown(state: str, line: str, *, indented: bool) -> str | None:
@@ -44,12 +58,21 @@ def _thrown(state: str, line: str, *, indented: bool) -> str | None:
     return state if indented or last else None
 
 
-def _between(state: str, line: str, *, indented: bool) -> str | None:
+def _python(state: str, line: str, *, indented: bool) -> str | None:
+    if state == "traceback":
+        inside = indented or not line.strip() or line.startswith(("|", "+"))
+        return "traceback" if inside else "end"
+    if state == "group":
+        return "group" if line.lstrip().startswith(("|", "+")) else _between("end", line)
+    return _between(state, line, indented=indented)
+
+
+def _between(state: str, line: str, *, indented: bool = False) -> str | None:
     if line.startswith(stack.CHAINED):
         return "chain"
     if state == "chain":
         if stack.TRACEBACK.match(line):
-            return "traceback"
+            return _traceback(line)
         return "chain" if not line.strip() else None
     if state == "blank":
         return None
