@@ -117,8 +117,8 @@ def command(
 ) -> None:
     """Follow log files and metrics, and publish the errors in them as events.
 
-    Knows Python, Java, Node, Go, nginx, access logs, syslog, logfmt and JSON lines. Starts at the end of
-    files that it sees for the first time. A FILE may be a quoted pattern. With --dry-run no
+    Knows Python, Java, Node, Go, nginx, access logs, syslog, logfmt and JSON lines. Starts at the
+    end of files that it sees for the first time. A FILE may be a quoted pattern. With --dry-run no
     positions are kept unless --state says where. SIGTERM and SIGINT end it in order.
 
     \b
