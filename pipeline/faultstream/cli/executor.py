@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from faultstream.cli.where import BROKERS_HELP, running
 from faultstream.config import executor as config
 from faultstream.config.errors import ConfigError
 from faultstream.config.settings import Settings
@@ -31,7 +32,7 @@ _LOOK_S: Final = 0.05
     required=True,
     help="executor.yaml: which strategies of which services, and how.",
 )
-@click.option("--brokers", help="host:port[,..]; by default FAULTSTREAM_KAFKA.")
+@click.option("--brokers", help=BROKERS_HELP)
 @click.option("--check", is_flag=True, help="Only look at the file and the environment.")
 def command(file: Path, brokers: str | None, *, check: bool) -> None:
     """Carry recovery commands out by webhooks and local programs.
@@ -45,7 +46,7 @@ def command(file: Path, brokers: str | None, *, check: bool) -> None:
     """
     settings = Settings.from_env()
     policy = config.load(file)
-    crew = _crew(file, policy, settings, brokers or settings.brokers)
+    crew = _crew(file, policy, settings, brokers or running() or settings.brokers)
     if check:
         click.echo(f"{file}: fine, {_shown(policy)}")
         return
