@@ -7,9 +7,11 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -147,6 +149,43 @@ def cli(*arguments: str) -> str:
     answer = CliRunner().invoke(main, list(arguments), env={"FAULTSTREAM_CLICKHOUSE": None})
     assert answer.exit_code == 0, answer.output
     return answer.stdout
+
+
+def test_the_gateway_tells_and_steers_the_same(pipeline: Pipeline) -> None:
+    """Over HTTP incidents, one of them, health, the live page and sums are what was recorded; an
+    operator's wish is answered, and nobody wishes without the token of the folder."""
+    token = (pipeline.folder / "data" / "operator.token").read_text().strip()
+
+    def ask(path: str, **body: str) -> dict[str, Any]:
+        data = json.dumps(body).encode() if body else None
+        headers = {"Authorization": f"Bearer {token}"} if body else {}
+        request = urllib.request.Request(f"{pipeline.up['gateway']}{path}", data, headers)
+        with urllib.request.urlopen(request) as answer:
+            found: dict[str, Any] = json.load(answer)
+            return found
+
+    (till, *_) = ask("/v1/incidents?state=all&service=till")["incidents"]
+    chain = ask(f"/v1/incidents/{till['incident_id'][:9]}")
+    told = json.loads(
+        cli("show", till["incident_id"], "--json", "--data", str(pipeline.folder / "data"))
+    )
+    for name in ("orders", "answers", "verdicts"):  # patterns may go on changing
+        assert chain[name] == told[name]
+    assert "till" in {one["service"] for one in ask("/v1/health")["services"]}
+    live = ask("/v1/live")
+    assert live["incidents"][0]["steps"]
+    assert {one["service"] for one in live["services"]} >= {"till"}
+    summary = ask("/v1/summary?hours=1")
+    assert summary["incidents"]["opened"] >= 1
+    assert summary["top"][0]["first_at"].endswith("Z")
+    answer = ask(f"/v1/incidents/{till['incident_id']}/recover", strategy="circuit_break")
+    assert answer["answered"]
+    name = answer["incident"]["incident_id"]
+    assert ask(f"/v1/incidents/{name}/resolve", reason="enough")["detail"] == (
+        "closed by operator: enough"
+    )
+    with pytest.raises(urllib.error.HTTPError, match="401"):
+        urllib.request.urlopen(f"{pipeline.up['gateway']}/v1/pause", b"{}")
 
 
 def test_sdks_of_others_end_as_rows(pipeline: Pipeline) -> None:

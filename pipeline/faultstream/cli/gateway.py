@@ -1,6 +1,7 @@
 """`faultstream gateway`: errors over HTTP in, answers and wishes out, until SIGTERM."""
 
 import asyncio
+import os
 import sys
 
 import click
@@ -15,28 +16,29 @@ from faultstream.ops.health import Health
 @click.command("gateway")
 @click.option("--listen", help="host:port; by default FAULTSTREAM_GATEWAY_LISTEN.")
 def command(listen: str | None) -> None:
-    """Take errors over HTTP: JSON, Sentry's SDKs, OpenTelemetry's logs.
+    """Take errors over HTTP: JSON, Sentry's SDKs, OpenTelemetry's logs. Show how things stand.
 
-    Answers when Kafka has them. Tokens stand in FAULTSTREAM_GATEWAY_TOKENS, _READERS and
-    _OPERATORS; without any, whoever is on this machine may send and read.
+    Sending is answered when Kafka has it; the live page is at /. Tokens stand in
+    FAULTSTREAM_GATEWAY_TOKENS, _READERS and _OPERATORS; without any, whoever is on this machine may
+    send and read.
 
     \b
     Example:  faultstream gateway
               curl -d '{"service":"orders","error_type":"TimeoutError"}' http://127.0.0.1:8124/v1/errors
     """
-    import os  # noqa: PLC0415
-
-    env = dict(os.environ)
-    if listen:
-        env["FAULTSTREAM_GATEWAY_LISTEN"] = listen
-    settings = Settings.from_env(env)
+    given = {"FAULTSTREAM_GATEWAY_LISTEN": listen} if listen else {}
+    settings = Settings.from_env({**os.environ, **given})
     topology = load(settings.topology)
     log.configure(settings.log_level)
     # aiohttp and aiokafka take half a second to import, and `faultstream --help` must not pay.
+    from faultstream.cli.answering import Answering  # noqa: PLC0415
     from faultstream.gateway import app  # noqa: PLC0415
     from faultstream.gateway.access import Access  # noqa: PLC0415
+    from faultstream.gateway.page import Page  # noqa: PLC0415
     from faultstream.gateway.publisher import Publisher  # noqa: PLC0415
+    from faultstream.gateway.reading import Reading  # noqa: PLC0415
     from faultstream.gateway.receiving import Receiving  # noqa: PLC0415
+    from faultstream.gateway.steering import Steering  # noqa: PLC0415
 
     where = settings.gateway
 
@@ -56,7 +58,12 @@ def command(listen: str | None) -> None:
             max_bytes=policy.buffer_bytes,
         )
         access = Access(where.senders, where.readers, where.operators, loopback=where.loopback)
-        parts = [Receiving(access, policy, publisher)]
+        parts: list[app.Part] = [
+            Receiving(access, policy, publisher),
+            Reading(access, health, Answering(settings.clickhouse, topology)),
+            Steering(access, topology, settings.brokers),
+            Page(),
+        ]
         await app.serve(
             app.make(access, health, parts),
             publisher,

@@ -1,0 +1,105 @@
+"""Reads how things stand now: a handful of questions that cost the same whatever the history."""
+
+# ruff: noqa: S608 - what is put into statements are names and numbers of ours, never values
+
+import json
+from typing import Any, Final
+
+from faultstream.analytics.chain import fresh
+from faultstream.analytics.client import Connection
+from faultstream.core.report import live
+
+MOST: Final = 200
+"""Patterns, incidents and holds that are read."""
+STEPS: Final = 20
+_MS: Final = "toUnixTimestamp64Milli"
+_DAY: Final = "ingested_at >= now() - toIntervalDay(1)"
+_LASTS: Final = ("hold_ms", "open_ms", "ttl_ms")
+"""Parameters that say how long something holds."""
+
+_MINUTES: Final = f"""SELECT toUnixTimestamp(minute) * 1000, environment, service, sum(e.errors),
+  sumIf(e.errors, severity IN ('critical', 'fatal'))
+FROM errors_per_minute AS e WHERE minute > now() - toIntervalMinute({live.MINUTES + 1})
+GROUP BY minute, environment, service ORDER BY minute, environment, service"""
+_LAYERS: Final = """SELECT environment, service, argMax(toString(layer), time) FROM errors
+WHERE toStartOfHour(time) >= toStartOfHour(now() - toIntervalMinute(10))
+  AND time > now() - toIntervalMinute(10) AND layer != '' GROUP BY environment, service"""
+_PATTERNS: Final = f"""SELECT pattern_id, kind, environment, service, layer, error_type,
+  toString(severity), count, rate, {_MS}(first_at), {_MS}(last_at), reason
+FROM (SELECT * FROM pattern_log WHERE {_DAY}
+  ORDER BY pattern_id, revision DESC, offset DESC LIMIT 1 BY pattern_id)
+WHERE state != 'closed' AND experiment_id = '' ORDER BY last_at DESC, pattern_id LIMIT {MOST}"""
+_INCIDENTS: Final = f"""SELECT incident_id, environment, root, toString(severity), state,
+  {_MS}(first_error_at), {_MS}(opened_at), {_MS}(updated_at), {_MS}(resolved_at), reason,
+  attempts
+FROM incidents WHERE (state NOT IN ('resolved', 'closed')
+  OR updated_at > now64(3) - toIntervalHour(1))
+ORDER BY state IN ('resolved', 'closed'), opened_at DESC, incident_id LIMIT {MOST}"""
+_STEPS: Final = f"""SELECT incident_id, {_MS}(updated_at) AS at, state, reason
+FROM incident_log WHERE has({{ids:Array(String)}}, incident_id)
+ORDER BY incident_id, revision, offset DESC LIMIT 1 BY incident_id, revision"""
+_HOLDS: Final = f"""SELECT c.command_id, c.environment, c.service, c.strategy, c.parameters,
+  {_MS}(any(c.expires_at)), count() AS instances,
+  {_MS}(min(r.finished_at)), {_MS}(max(r.finished_at))
+FROM (SELECT * FROM commands WHERE {_DAY} AND NOT dry_run AND rollback_of = '') AS c
+INNER JOIN (SELECT * FROM results WHERE {_DAY} AND status IN ('success', 'partial')) AS r
+  ON r.command_id = c.command_id
+WHERE c.command_id NOT IN (SELECT rollback_of FROM command_log WHERE {_DAY})
+GROUP BY c.command_id, c.environment, c.service, c.strategy, c.parameters
+ORDER BY max(r.finished_at) DESC, c.command_id LIMIT {MOST}"""
+
+
+def facts(connection: Connection) -> live.Facts:
+    """The facts of now.
+
+    Raises:
+        SinkAway, SinkRefused: as every question; code 60 or 81 means nothing was recorded.
+    """
+    stored_at_ms, now_ms = fresh(connection)
+    return live.Facts(
+        now_ms=now_ms,
+        stored_at_ms=stored_at_ms,
+        minutes=[live.Minute(*row) for row in connection.rows(_MINUTES)],
+        layers={(row[0], row[1]): row[2] for row in connection.rows(_LAYERS)},
+        patterns=[live.OpenPattern(*row) for row in connection.rows(_PATTERNS)],
+        incidents=_incidents(connection),
+        holds=_holds(connection, now_ms),
+    )
+
+
+def _incidents(connection: Connection) -> list[live.LiveIncident]:
+    rows = connection.rows(_INCIDENTS)
+    steps: dict[str, list[live.Step]] = {}
+    for name, at_ms, state, reason in connection.rows(_STEPS, {"ids": [row[0] for row in rows]}):
+        mine = steps.setdefault(name, [])
+        if not mine or mine[-1].state != state:
+            mine.append(live.Step(at_ms, state, reason))
+    return [
+        live.LiveIncident(
+            *(*row[:-1], [_try(one) for one in row[-1]], steps.get(row[0], [])[-STEPS:])
+        )
+        for row in rows
+    ]
+
+
+def _try(attempt: Any) -> live.Try:
+    values = list(attempt.values()) if isinstance(attempt, dict) else list(attempt)
+    return live.Try(*values[:4])
+
+
+def _holds(connection: Connection, now_ms: int) -> list[live.Hold]:
+    found = []
+    for *names, parameters, expires, instances, since, last in connection.rows(_HOLDS):
+        try:
+            given = json.loads(parameters)
+        except ValueError:
+            continue
+        lasts = next((given[name] for name in _LASTS if isinstance(given.get(name), int)), 0)
+        until = last + lasts
+        if names[3] == "fallback" and "hold_ms" not in given:  # its ttl_ms is of answers
+            until = expires
+        if until > now_ms:
+            dependency = str(given.get("dependency") or given.get("operation") or "")
+            row = (*names, parameters, dependency, instances, since, until)
+            found.append(live.Hold(*row))
+    return found
