@@ -26,6 +26,7 @@ COMMANDS: Final[dict[str, dict[str, str]]] = {
         "sql": "Ask ClickHouse what happened.",
     },
     "Operate": {
+        "top": "Show how things stand: services, incidents, what is in force.",
         "incidents": "List what is open, or was.",
         "show": "Show one incident: why, what was done, what came of it, who was told.",
         "post-incident": "Write the analysis of one incident.",
