@@ -1,17 +1,20 @@
 """`faultstream post-incident`: the analysis of one incident."""
 
+from functools import partial
 from pathlib import Path
 
 import click
 
 from faultstream.cli.reading import chosen, reading, where
+from faultstream.cli.report_file import write
 
 
 @click.command("post-incident")
 @click.argument("incident_id", metavar="ID")
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path), help="Write it here, the picture beside it."
-)
+    "-o", "--output", type=click.Path(path_type=Path),
+    help="Write it here, the picture beside it; one page with the picture in it for FILE.html.",
+)  # fmt: skip
 @where
 def command(
     incident_id: str, *, output: Path | None, data: Path | None, clickhouse: str | None
@@ -19,10 +22,11 @@ def command(
     """Write the analysis of an incident as Markdown: root cause, impact, what was tried, timeline.
 
     ID is the beginning of its id. With -o FILE.md the picture is FILE.svg; without it, a line of
-    characters stands for it.
+    characters stands for it. -o FILE.html writes a page that needs no other file.
 
     \b
     Example:  faultstream post-incident 03a54aeb -o reports/payments.md
+              faultstream post-incident 03a54aeb -o payments.html
     """
     from faultstream.analytics.analysis import analyse  # noqa: PLC0415 - as in `reading`
     from faultstream.core.report.post_incident import picture, post_incident  # noqa: PLC0415
@@ -32,7 +36,4 @@ def command(
     if output is None:
         click.echo(post_incident(facts), nl=False)
         return
-    image = output.with_suffix(".svg")
-    output.parent.mkdir(parents=True, exist_ok=True)
-    output.write_text(post_incident(facts, image.name.replace(" ", "%20")), "utf-8")
-    image.write_text(picture(facts), "utf-8")
+    write(output, partial(post_incident, facts), picture(facts))

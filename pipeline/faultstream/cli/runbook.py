@@ -5,11 +5,14 @@ from pathlib import Path
 import click
 
 from faultstream.cli.reading import reading, where
+from faultstream.cli.report_file import write
 
 
 @click.command("runbook")
 @click.argument("problem", metavar="[TYPE|FINGERPRINT]", default="")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write it to a file.")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), help="Write it to a file; a page for .html."
+)
 @where
 def command(
     problem: str, *, output: Path | None, data: Path | None, clickhouse: str | None
@@ -43,5 +46,4 @@ def command(
     if output is None:
         click.echo(text, nl=False)
     else:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        output.write_text(text, "utf-8")
+        write(output, lambda _: text)
