@@ -122,6 +122,23 @@ def test_half_lines_wait(tmp_path: Path) -> None:
     assert target.messages == ["one", "two"]
 
 
+HALF = "ERROR:a:cut\nTraceback (most recent call last):\n"
+
+
+@pytest.mark.parametrize(("times", "told"), [(1, ["x"]), (4, ["cut"])])
+def test_trace_that_is_cut_by_time(tmp_path: Path, times: int, told: list[str]) -> None:
+    """The rest of a traceback that comes six seconds later belongs to it, after 24 none does."""
+    target, path = Kept(), tmp_path / "a.log"
+    append(path, HALF)
+    watching = watch(target, path)
+    for _ in range(times):
+        run(watching)
+    append(path, '  File "/a.py", line 1, in f\nValueError: x\n')
+    run(watching)
+    run(watching)
+    assert [one.partition("\n")[0] for one in target.messages] == told
+
+
 def test_rotation_while_it_does_not_run(tmp_path: Path) -> None:
     """After a restart, what is left in a file that was renamed meanwhile is read first."""
     path, state = tmp_path / "a.log", tmp_path / "state.json"

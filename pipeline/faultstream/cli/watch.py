@@ -158,7 +158,8 @@ def command(
     if reporter is not None:
         reporter.close()
         what = "event" if watching.published == 1 else "events"
-        click.echo(f"{watching.published} {what} published", err=True)
+        done = "published" if safe else "read, not all of them published"
+        click.echo(f"{watching.published} {what} {done}", err=True)
     for reason, count in watching.refused.items():
         click.echo(f"left out {count}: {reason}", err=True)
     if not safe:

@@ -29,6 +29,8 @@ from faultstream.formats.native import admit
 
 QUIET_MS: Final = 1_000
 """A record to which nothing was added for so long is whole."""
+STALLED_MS: Final = 10_000
+"""The same of a record that ends in the middle of a trace."""
 GLOB_MS: Final = 5_000
 LINES_A_STEP: Final = 2_000
 
@@ -133,7 +135,8 @@ class Watching:
                     else file.joiner.feed(line.text, line.start)
                 )
                 self._take(ended, file.tail, service, now_ms)
-            if last or now_ms - file.touched_ms >= QUIET_MS:
+            patience_ms = STALLED_MS if file.joiner.unfinished else QUIET_MS
+            if last or now_ms - file.touched_ms >= patience_ms:
                 self._take(file.joiner.end(), file.tail, service, now_ms)
         return busy
 

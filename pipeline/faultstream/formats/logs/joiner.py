@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 from faultstream.formats.logs import FORMATS
 from faultstream.formats.logs.format import Format
+from faultstream.formats.logs.trace import UNFINISHED
 
 MAX_LINES: Final = 1_000
 MAX_CHARS: Final = 128 * 1024
@@ -36,6 +37,11 @@ class Joiner:
     def start(self) -> int | None:
         """Where the open record begins; None when none is open."""
         return None if self._open is None else self._open.start
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether the open record ends in the middle of a trace, so that more of it must come."""
+        return self._open is not None and self._state in UNFINISHED
 
     def feed(self, line: str, start: int) -> Found | None:
         """Take the next line, without its end; returns the record that it finished, if any."""

@@ -14,6 +14,8 @@ from faultstream.formats.logs import stack
 
 _NAMED: Final = re.compile(r"(?:Error|Exception|Throwable|Failure|Fault|Interrupt|Exit|Death)$")
 _PYTHONS: Final = frozenset({"traceback", "group", "end", "blank", "chain"})
+UNFINISHED: Final = frozenset({"gap", "traceback", "chain"})
+"""After these more must come, however long it takes."""
 _HEADS: Final = frozenset({"head", "failed", "gap"})
 
 
