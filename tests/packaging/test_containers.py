@@ -8,6 +8,9 @@ from typing import Any
 import pytest
 import yaml
 
+from faultstream.config.errors import ConfigError
+from faultstream.config.settings import Settings
+
 ROOT = Path(__file__).parents[2]
 FILE = ROOT / "docker-compose.yml"
 WORKERS = ("detect", "respond", "record", "notify")
@@ -67,8 +70,22 @@ def test_no_secret_stands_in_the_file(services: dict[str, Any]) -> None:
         for name, value in service.get("environment", {}).items()
         if "PASSWORD" in name or name.endswith("_KEY") or name == "FAULTSTREAM_CLICKHOUSE"
     ]
-    assert len(secrets) == 4
+    assert len(secrets) == 5
     assert all(":?set " in secret or secret == "${GRAFANA_PASSWORD:-}" for secret in secrets)
+
+
+def test_the_gateway_is_optional(services: dict[str, Any]) -> None:
+    """Only with its profile; its tokens come from the environment, and without any it does not
+    start, for it listens beyond its own machine."""
+    gateway = services["gateway"]
+    assert gateway["profiles"] == ["gateway"]
+    given = gateway["environment"]
+    for name in ("TOKENS", "READERS", "OPERATORS"):
+        variable = f"FAULTSTREAM_GATEWAY_{name}"
+        assert given[variable] == f"${{{variable}:-}}"
+    listen = {"FAULTSTREAM_GATEWAY_LISTEN": given["FAULTSTREAM_GATEWAY_LISTEN"]}
+    with pytest.raises(ConfigError, match="FAULTSTREAM_GATEWAY_TOKENS: missing"):
+        Settings.from_env(listen)
 
 
 def test_grafana_is_optional(services: dict[str, Any]) -> None:

@@ -112,6 +112,7 @@ async def _keep(pipeline: Pipeline, console: Console) -> None:
     for question in ("what-was-tried", "one-incident", '"SELECT * FROM top_errors"', "--examples"):
         text = f"  {asking} {question}"
         console.print(text, soft_wrap=True, highlight=False, markup=False)
+    console.print(f"Or look at {pipeline.gateway}/", highlight=False)
     console.print("Ctrl-C stops everything.")
     ended = asyncio.Event()
     _on_signal(ended.set)
