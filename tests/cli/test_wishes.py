@@ -230,7 +230,8 @@ def test_recover_an_incident_that_respond_has_forgotten(
     [
         ((), "name an incident, or --service or --fingerprint, and not both"),
         (("i", "--service", "s"), "name an incident, or --service or --fingerprint, and not both"),
-        (("i", "--strategy", "pray"), "there is no strategy 'pray'; there are "),
+        (("i", "--strategy", "pray"), "there is no strategy 'pray'. Known: "),
+        (("i", "--strategy", "cach_clear"), "'cach_clear'. Did you mean cache_clear?"),
         (("i", "--strategy", "retry", "-p", "max_attempts"), "'max_attempts' is not NAME=VALUE"),
         (("i", "-p", "max_attempts=2"), "--parameter without --strategy"),
         (("i", "--strategy", "retry", "-p", "max_attempts=-1"), "retry: Expected `int` >= 1"),

@@ -12,6 +12,7 @@ import msgspec
 from faultstream.cli import wishing
 from faultstream.cli.duration import now_ms
 from faultstream.cli.reading import reading, where
+from faultstream.config.shape import did_you_mean
 from faultstream.core.controls import Trigger, opened_by
 from faultstream.core.policy import Topology
 from faultstream.core.records import Incident
@@ -80,7 +81,7 @@ def parsed(topology: Topology, strategy: str, given: Sequence[str]) -> dict[str,
     policy = topology.strategies.get(strategy)
     if strategy and policy is None:
         raise click.UsageError(
-            f"there is no strategy {strategy!r}; there are {', '.join(sorted(topology.strategies))}"
+            f"there is no strategy {strategy!r}. {did_you_mean(strategy, topology.strategies)}"
         )
     values: dict[str, Any] = {}
     for each in given:

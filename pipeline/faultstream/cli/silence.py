@@ -5,8 +5,9 @@ import click
 from faultstream import wire
 from faultstream.cli.duration import DURATION, now_ms
 from faultstream.cli.steering import Desk, steering, tell
+from faultstream.config.shape import did_you_mean
 from faultstream.core import ids
-from faultstream.core.notify.matchers import MatcherError, matcher
+from faultstream.core.notify.matchers import LABELS, MatcherError, matcher
 from faultstream.core.records import Control
 
 DEFAULT_MS = 7_200_000
@@ -46,6 +47,9 @@ def command(
         texts = sorted({matcher(text).text for text in matchers})
     except MatcherError as exc:
         raise click.BadParameter(str(exc), param_hint="MATCHERS") from exc
+    for name in sorted({matcher(text).name for text in texts}.difference(LABELS)):
+        mend = did_you_mean(name, LABELS)
+        click.echo(f"warning: alerts of respond have no label {name!r}. {mend}", err=True)
     now = now_ms()
     until_ms = now + (length_ms or DEFAULT_MS)
     subject = "silence/" + ids.derive("silence", desk.environment, *texts)[:8]

@@ -8,7 +8,7 @@ from faultstream.config.errors import Problem
 from faultstream.config.shape import unknown
 from faultstream.config.source import Source
 from faultstream.core.notify.matchers import MatcherError, matcher
-from faultstream.core.policy import Topology
+from faultstream.core.policy import NotificationPolicy, Topology
 
 
 def notify_partitions(source: Source, topology: Topology) -> Iterator[Problem]:
@@ -60,19 +60,21 @@ def root_route(source: Source, topology: Topology) -> Iterator[Problem]:
         yield source.problem(path, "the root must match everything", mend=mend)
 
 
-def matchers(source: Source, topology: Topology) -> Iterator[Problem]:
-    """Every matcher can be read, and what must not match everything has one."""
-    policy = topology.notification
-    places: list[tuple[str, tuple[str, ...], bool]] = [
-        (f"{path}.matchers", route.matchers, False) for path, route in walk(policy.route)
-    ]
+def stated(policy: NotificationPolicy) -> Iterator[tuple[str, tuple[str, ...], bool]]:
+    """Where matchers stand, which, and whether there must be any."""
+    for path, route in walk(policy.route):
+        yield f"{path}.matchers", route.matchers, False
     for n, rule in enumerate(policy.inhibit_rules):
         path = f"notification.inhibit_rules[{n}]"
-        places.append((f"{path}.source_matchers", rule.source_matchers, True))
-        places.append((f"{path}.target_matchers", rule.target_matchers, True))
+        yield f"{path}.source_matchers", rule.source_matchers, True
+        yield f"{path}.target_matchers", rule.target_matchers, True
     for name, escalation in policy.escalations.items():
-        places.append((f"notification.escalations.{name}.matchers", escalation.matchers, True))
-    for path, texts, needed in places:
+        yield f"notification.escalations.{name}.matchers", escalation.matchers, True
+
+
+def matchers(source: Source, topology: Topology) -> Iterator[Problem]:
+    """Every matcher can be read, and what must not match everything has one."""
+    for path, texts, needed in stated(topology.notification):
         if needed and not texts:
             yield source.problem(path, "no matcher", bound="at least one")
         for place, text in enumerate(texts):

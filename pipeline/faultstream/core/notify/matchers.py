@@ -17,6 +17,11 @@ _FORM: Final = re.compile(
     re.DOTALL,
 )
 MAX_CHARS: Final = 1_000
+LABELS: Final = (
+    "service", "layer", "category", "severity", "level", "title", "group", "environment",
+    "incident_id",
+)  # fmt: skip
+"""What response gives every alert; others have those of who published the notification."""
 
 
 class _Pattern(Protocol):
