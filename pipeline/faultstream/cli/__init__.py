@@ -53,6 +53,7 @@ COMMANDS: Final[dict[str, dict[str, str]]] = {
         "engine": "Run the embedded ClickHouse engine alone.",
     },
     "Offline, JSON Lines in and out": {
+        "events": "Write recorded errors as error events, for the commands below.",
         "classify": "Say the category and severity of error events.",
         "fingerprint": "Say which error events are one problem.",
         "detect": "Find patterns in error events.",
