@@ -56,7 +56,7 @@ def test_differences_are_told(candidate: Path) -> None:
     told = shadow(candidate)
     assert told.exit_code == 1
     assert "now severity high; then severity critical; 20 times, as in e0" in told.output
-    assert "burst of orders" in told.output
+    assert "burst of orders, acme.Zork at 2026-11-22T10:00:00.000Z\n" in told.output
     found = json.loads(shadow(candidate, "--json").output)
     assert found["events"] == 20
     kinds = {one["what"] for one in found["differences"]["patterns"]}

@@ -97,9 +97,10 @@ def _print(
 ) -> None:
     for kind, changes in found.items():
         state = " (accepted)" if kind in accept and changes else ""
-        click.echo(f"{kind}: {len(changes) or 'no'} differences{state}")
+        many = "1 difference" if len(changes) == 1 else f"{len(changes) or 'no'} differences"
+        click.echo(f"{kind}: {many}{state}")
         for one in changes[:shown]:
-            click.echo(f"  {one.what}")
+            click.echo(f"  {one.what}" + (f" at {wire.rfc3339(one.at_ms)}" if one.at_ms else ""))
             click.echo(f"    now {_words(one.current)}; then {_words(one.candidate)}{_of(one)}")
         if len(changes) > shown:
             click.echo(f"  and {len(changes) - shown} more")

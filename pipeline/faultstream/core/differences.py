@@ -30,13 +30,15 @@ class Ran(msgspec.Struct):
 
 class Change(msgspec.Struct, kw_only=True):
     """One difference. `what` names it for people; current and candidate are what each says, None
-    when it says nothing. `count` events, patterns or commands are concerned."""
+    when it says nothing. `count` events, patterns or commands are concerned. `at_ms` is when it
+    began, 0 where it is about no one moment."""
 
     what: str
     current: Any
     candidate: Any
     count: int = 1
     example: str = ""
+    at_ms: int = 0
 
 
 def compare(current: Ran, candidate: Ran) -> dict[str, list[Change]]:
@@ -151,6 +153,7 @@ def _changed(old: Pattern | None, new: Pattern | None) -> Change | None:
         candidate=new and {"count": new.count, **{name: _of(new, name) for name in fields}},
         count=one.count,
         example=one.evidence[0] if one.evidence else "",
+        at_ms=one.first_at_ms,
     )
 
 
