@@ -53,6 +53,63 @@ def test_known(
 
 
 @pytest.mark.parametrize(
+    ("message", "category", "severity", "transient"),
+    [
+        ("An error occurred (SignatureDoesNotMatch) when calling PutObject", "security", "high",
+         False),
+        ("operation error S3: GetObject, api error NoSuchKey: no key", "business", "low", False),
+        ("Rejected (Service: S3, Error Code: SlowDown; Request: 7)", "rate_limit", "medium", True),
+        ("rpc error: code = NotFound desc = no order 7", "business", "low", False),
+        ("Client error: `GET http://x` resulted in a `404 Not Found` response", "business", "low",
+         False),
+        ("(404, \"NOT_FOUND - no queue 'orders' in vhost '/'\")", "configuration", "high", False),
+        ("CSRF token mismatch", "security", "low", False),
+        ("the session expired: jwt expired", "security", "low", False),
+        ("listen EADDRINUSE: address already in use :::8080", "system", "high", False),
+        ("Reached heap limit Allocation failed - JavaScript heap out of memory", "resource",
+         "fatal", False),
+        ("context canceled", "timeout", "medium", True),
+        ("thread 'main' panicked at src/main.rs", "code", "high", False),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("error_type", ["ApiException", "ServiceError", "acme.sdk.ClientError"])
+def test_messages_decide(
+    error_type: str, message: str, category: str, severity: str, transient: bool
+) -> None:
+    """Where a name says nothing, codes of services and words of the message do."""
+    found = verdict(error_type, message)
+    assert (found.category, found.severity, found.transient) == (category, severity, transient)
+
+
+@pytest.mark.parametrize(
+    ("error_type", "message", "category", "severity"),
+    [
+        ("TypeError", "fetch failed", "network", "high"),
+        ("RangeError", "Maximum call stack size exceeded", "code", "high"),
+        ("System.InvalidOperationException", "No service for type 'IFoo' has been registered.",
+         "configuration", "high"),
+        ("ValueError", "I/O operation on closed file.", "code", "medium"),
+        ("IllegalArgumentException", "Customer 17 not found", "business", "low"),
+        ("psycopg2.InterfaceError", "cursor already closed", "database", "medium"),
+        ("org.springframework.beans.factory.BeanCreationException", "Error creating bean 'a'",
+         "configuration", "critical"),
+        ("org.postgresql.util.PSQLException", "Connection to localhost:5432 refused.", "database",
+         "critical"),
+        ("redis.exceptions.ResponseError", "unknown command 'FOO'", "code", "medium"),
+        ("System.IO.FileNotFoundException", "Could not load file or assembly 'Foo'",
+         "configuration", "high"),
+        ("jwt.ValidationError", "token is expired by 5m0s", "security", "low"),
+    ],
+)  # fmt: skip
+def test_a_type_may_mean_several_things(
+    error_type: str, message: str, category: str, severity: str
+) -> None:
+    """What a runtime says with one type is told apart by the message."""
+    found = verdict(error_type, message)
+    assert (found.category, found.severity) == (category, severity)
+
+
+@pytest.mark.parametrize(
     ("error_type", "category", "severity", "transient"),
     [
         ("Symfony\\Component\\Lock\\Exception\\LockConflictedException", "database", "medium",

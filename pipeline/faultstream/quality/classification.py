@@ -36,8 +36,6 @@ _FIGURES: Final = ("strict", "lenient", "severity_exact", "severity_near", "tran
 WANTED: Final = (0.92, 0.97, 0.85, 0.98, 0.97)
 LOSS: Final = 0.03
 """So much less is wanted for libraries that nobody looked at."""
-FIRM: Final = 0.8
-"""What is surer than this was decided by a rule; the rest is weighed."""
 Row = dict[str, str]
 
 
@@ -49,6 +47,7 @@ class Said(msgspec.Struct):
     severity: str
     rule: str
     confidence: float
+    decided: bool
     strict: bool
     lenient: bool
     severity_exact: bool
@@ -70,7 +69,7 @@ def measure(task: Task) -> Section:
         unseen |= {one.row["id"]: one for one in found}
         task.tell(f"classification: library {number} of {len(libraries)}")
     runs["ours, library left out"] = [unseen[row["id"]] for row in rows]
-    weighed = sum(one.confidence < FIRM for one in unseen.values())
+    weighed = sum(not one.decided for one in unseen.values())
     answers = [(one.confidence, one.lenient) for one in runs["ours, library left out"]]
     bins = reliability(answers, bins=5)
     misses = {
@@ -146,6 +145,7 @@ def _said(row: Row, classifier: Classifier) -> Said:
         severity=spec.severity,
         rule=spec.rule,
         confidence=found.confidence,
+        decided=found.decides,
         strict=category == row["expected_category"],
         lenient=category in row["acceptable_categories"].split("|"),
         severity_exact=off == 0,

@@ -47,7 +47,7 @@ NEAR: Final = 0.6
 """From this on the category of soft evidence says in what sense a message is meant."""
 WEAK: Final = 0.85
 """Words in a message that hint at a category, where the type is known to say nothing."""
-DOUBTED: Final = 0.4
+DOUBTED: Final = 0.35
 """A reading does not decide where the model, which knows the message too, finds it less likely."""
 UNLIKELY: Final = 0.02
 """What a message says does not decide where the model finds it less likely than this."""

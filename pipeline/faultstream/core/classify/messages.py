@@ -16,13 +16,16 @@ from faultstream.core.group import Category
 
 MAX_MENTIONED: Final = 4
 FOLLOWED_BY_CODE: Final = "code"
-# Names of errors, codes in capitals, and the codes of gRPC as its libraries write them.
+# Names of errors, codes in capitals, and codes where something says that one follows, as the
+# libraries of gRPC and of clouds do.
 _MENTIONED: Final = re.compile(
     r"(?<![\w.$])(?:[A-Za-z_][\w$]{0,80}\.){0,8}[A-Z][A-Za-z0-9]{2,80}"
     r"(?:Exception|Error|Fault|Failure)(?![\w.$])"
     r"|(?<![A-Za-z0-9_])[A-Z][A-Z0-9]{1,40}(?:_[A-Z0-9]{1,40}){1,8}(?![A-Za-z0-9_])"
-    r"|(?:(?<=code = )|(?<=status: )|(?<=StatusCode\.))"
-    r"(?P<code>[A-Z][A-Za-z_]{3,40})(?=[ ,:;)\"]|$)"
+    r"|(?:(?<=code = )|(?<=status: )|(?<=StatusCode\.)|(?<=error occurred \()"
+    r"|(?<=[eE]rror Code: )|(?<=ErrorCode: )|(?<=ErrorCode:)|(?<=api error )|(?<=[( ]Code: )"
+    r"|(?<=StatusCode=\"))"
+    r"(?P<code>[A-Za-z][A-Za-z_]{3,40}(?:\.[A-Z][A-Za-z]{2,40}){0,3})(?=[ ,:;)\"]|$)"
 )
 _STATUS: Final = re.compile(
     r"(?<![a-z])(?:http|status(?:[ _-]?code)?|code|response|returned|responded with|answered)"
