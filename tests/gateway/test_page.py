@@ -18,6 +18,7 @@ from faultstream.config.topology import load
 from faultstream.core.policy import Topology
 from faultstream.core.report import live
 from faultstream.gateway.access import Access
+from faultstream.gateway.clients import Clients
 from faultstream.gateway.page import Page
 from faultstream.gateway.reading import Query, Reading
 from faultstream.ops.health import Health
@@ -67,6 +68,16 @@ class Answers:
 
     def summary(self, hours: int) -> dict[str, Any]:
         raise NotImplementedError
+
+
+async def in_force(service: str, environment: str, by: str) -> list[dict[str, Any]]:
+    """What an instance would answer."""
+    assert (service, environment, by) == ("orders", "production", "ann")
+    force = {
+        "kind": "breaker", "name": EVIL, "dependency": "db", "state": "open", "local": "closed",
+        "held": True, "left_ms": 8_000,
+    }  # fmt: skip
+    return [{"instance": "orders-1", "in_force": [force]}]
 
 
 class Tab:
@@ -156,7 +167,7 @@ async def test_the_page_shows_how_things_stand(embedded_broker: str, topology: T
     access = Access({}, {}, {"ann": TOKEN.encode()}, loopback=True)
     health = Health()
     health.well("start")
-    parts = (Reading(access, health, answers), Page())
+    parts = (Reading(access, health, answers), Clients(access, in_force), Page())
     async with (
         running(embedded_broker, topology, parts=parts, wait=False) as gateway,
         browser(f"{gateway.address}/") as tab,
@@ -181,6 +192,11 @@ async def test_the_page_shows_how_things_stand(embedded_broker: str, topology: T
         assert await tab.value("document.activeElement.tagName") == "SUMMARY"
         await tab.value(f"sessionStorage.setItem('token', '{TOKEN}'); location.reload()")
         await tab.until("document.querySelectorAll('article button').length === 3")
+        await tab.value("document.querySelector('.ask').click()")
+        await tab.until("document.querySelector('#state').open")
+        rows = await tab.value("document.querySelector('#state tbody').innerText")
+        assert rows.split("\t") == ["orders-1", "breaker", f"{EVIL} · db", "open", "closed", "8 s"]
+        await tab.value("document.querySelector('#state').close()")
         media = [{"name": "prefers-color-scheme", "value": "dark"}]
         await tab.call("Emulation.setEmulatedMedia", features=media)
         await tab.picture("dark")

@@ -13,6 +13,7 @@ from faultstream.core.policy import Topology
 from faultstream.core.report.live import Facts, Live, judge
 from faultstream.gateway.access import Access
 from faultstream.gateway.app import Part, make
+from faultstream.gateway.clients import Clients
 from faultstream.gateway.errors import AwayError
 from faultstream.gateway.page import Page, policy
 from faultstream.gateway.publisher import Publisher
@@ -157,6 +158,7 @@ async def test_the_document_is_complete(embedded_broker: str) -> None:
         Receiving(access, LIMITS, publisher),
         Reading(access, health, Answers()),
         Steering(access, topology, embedded_broker),
+        Clients(access, None),
         Page(),
     ]
     routes = {

@@ -178,6 +178,7 @@ def test_the_gateway_tells_and_steers_the_same(pipeline: Pipeline) -> None:
     summary = ask("/v1/summary?hours=1")
     assert summary["incidents"]["opened"] >= 1
     assert summary["top"][0]["first_at"].endswith("Z")
+    assert "till" in cli("top", "--once", "--data", str(pipeline.folder / "data"))
     answer = ask(f"/v1/incidents/{till['incident_id']}/recover", strategy="circuit_break")
     assert answer["answered"]
     name = answer["incident"]["incident_id"]

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,6 +18,7 @@ from faultstream.cli.where import place
 from faultstream.config.settings import Settings
 from faultstream.config.topology import load
 from faultstream.core.ids import derive
+from faultstream.core.policy import Topology
 from faultstream.core.records import RecoveryCommand, RecoveryResult, Target
 
 STRATEGY: Final = "client_state"
@@ -56,46 +58,74 @@ def command(
     """
     settings = Settings.from_env()
     topology = load(file or settings.topology)
-    now = now_ms()
     wait = wait_ms or DEFAULT_MS
+    answers = asyncio.run(
+        in_force(
+            service,
+            environment or topology.environment,
+            instances=instances,
+            by=who() or "somebody",
+            wait_ms=wait,
+            topology=topology,
+            settings=settings,
+            brokers=brokers or settings.brokers,
+        )
+    )
+    if not answers:
+        click.echo(f"no executor of {service} answered within {wait} ms", err=True)
+        raise click.exceptions.Exit(1)
+    if as_json:
+        for one in answers:
+            click.echo(json.dumps(plain(one, held=held)))
+    else:
+        click.echo(_table([row for one in answers for row in _rows(one, held=held)]))
+
+
+async def in_force(
+    service: str,
+    environment: str,
+    *,
+    instances: Sequence[str] = (),
+    by: str,
+    wait_ms: int,
+    topology: Topology,
+    settings: Settings,
+    brokers: str,
+) -> list[RecoveryResult]:
+    """What the executors of a service answered within `wait_ms`, by instance. No `instances` are
+    all of them.
+
+    Raises:
+        ConfigError: no signing key.
+        KafkaError: the broker cannot be reached.
+    """
+    now = now_ms()
     question = RecoveryCommand(
         command_id=derive("client_state", service, now, os.getpid()),
         incident_id=f"client-state/{service}",
         attempt=1,
         strategy=STRATEGY,
         target=Target(
-            environment=environment or topology.environment,
+            environment=environment,
             service=service,
             instances=list(instances) or "all",
         ),
-        reason=f"asked by {who() or 'somebody'}",
+        reason=f"asked by {by}",
         issued_at_ms=now,
-        expires_at_ms=now + wait + 5_000,
+        expires_at_ms=now + wait_ms + 5_000,
     )
-
-    async def ask() -> list[RecoveryResult]:
-        found: dict[str, RecoveryResult] = {}
-        async with commander(brokers or settings.brokers, topology, settings) as sent:
-            await sent.send(question)
-            async for records in sent.until(time.monotonic() + wait / 1_000):
-                for record in records:
-                    if not isinstance(record, RecoveryResult):
-                        continue
-                    if record.command_id == question.command_id:
-                        found[record.instance] = record
-                if instances and set(instances) <= set(found):
-                    break
-        return [found[name] for name in sorted(found)]
-
-    answers = asyncio.run(ask())
-    if not answers:
-        click.echo(f"no executor of {service} answered within {wait} ms", err=True)
-        raise click.exceptions.Exit(1)
-    if as_json:
-        for one in answers:
-            click.echo(json.dumps(_plain(one, held=held)))
-    else:
-        click.echo(_table([row for one in answers for row in _rows(one, held=held)]))
+    found: dict[str, RecoveryResult] = {}
+    async with commander(brokers, topology, settings) as sent:
+        await sent.send(question)
+        async for records in sent.until(time.monotonic() + wait_ms / 1_000):
+            for record in records:
+                if not isinstance(record, RecoveryResult):
+                    continue
+                if record.command_id == question.command_id:
+                    found[record.instance] = record
+            if instances and set(instances) <= set(found):
+                break
+    return [found[name] for name in sorted(found)]
 
 
 def _shown(answer: RecoveryResult, *, held: bool) -> list[dict[str, Any]]:
@@ -103,7 +133,8 @@ def _shown(answer: RecoveryResult, *, held: bool) -> list[dict[str, Any]]:
     return [one for one in found if one["held"] or not held]
 
 
-def _plain(answer: RecoveryResult, *, held: bool) -> dict[str, Any]:
+def plain(answer: RecoveryResult, *, held: bool) -> dict[str, Any]:
+    """An answer as JSON values; with `held` only what commands and sampling hold elsewhere."""
     return {
         "instance": answer.instance,
         "status": answer.status,

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import sys
+from typing import Any
 
 import click
 
@@ -31,9 +32,11 @@ def command(listen: str | None) -> None:
     topology = load(settings.topology)
     log.configure(settings.log_level)
     # aiohttp and aiokafka take half a second to import, and `faultstream --help` must not pay.
+    from faultstream.cli import client_state  # noqa: PLC0415
     from faultstream.cli.answering import Answering  # noqa: PLC0415
     from faultstream.gateway import app  # noqa: PLC0415
     from faultstream.gateway.access import Access  # noqa: PLC0415
+    from faultstream.gateway.clients import Clients  # noqa: PLC0415
     from faultstream.gateway.page import Page  # noqa: PLC0415
     from faultstream.gateway.publisher import Publisher  # noqa: PLC0415
     from faultstream.gateway.reading import Reading  # noqa: PLC0415
@@ -41,6 +44,18 @@ def command(listen: str | None) -> None:
     from faultstream.gateway.steering import Steering  # noqa: PLC0415
 
     where = settings.gateway
+
+    async def ask(service: str, environment: str, by: str) -> list[dict[str, Any]]:
+        found = await client_state.in_force(
+            service,
+            environment or topology.environment,
+            by=by,
+            wait_ms=client_state.DEFAULT_MS,
+            topology=topology,
+            settings=settings,
+            brokers=settings.brokers,
+        )
+        return [client_state.plain(one, held=False) for one in found]
 
     def ready(port: int) -> None:
         click.echo(f"http://{where.host}:{port}")
@@ -62,6 +77,7 @@ def command(listen: str | None) -> None:
             Receiving(access, policy, publisher),
             Reading(access, health, Answering(settings.clickhouse, topology)),
             Steering(access, topology, settings.brokers),
+            Clients(access, ask if settings.signing_key else None),
             Page(),
         ]
         await app.serve(

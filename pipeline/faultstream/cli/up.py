@@ -124,7 +124,7 @@ class _Up:
             self._create_topics(supervisor, ours=port is not None)
             for name in WORKERS:
                 supervisor.start(self._worker(name, key))
-            supervisor.start(self._gateway_part(gateway_port))
+            supervisor.start(self._gateway_part(gateway_port, key))
             engine = [] if http_port is None else ["clickhouse"]
             if not supervisor.wait(*engine, *WORKERS, "gateway", timeout_s=WORKERS_TIMEOUT_S):
                 return 0
@@ -209,7 +209,7 @@ class _Up:
             where=f"http://127.0.0.1:{port}/metrics",
         )
 
-    def _gateway_part(self, port: int) -> Part:
+    def _gateway_part(self, port: int, key: str) -> Part:
         """On loopback, so that whoever is on this machine may send and read; steering needs the
         token in the folder, unless others are given."""
         self._gateway = f"http://127.0.0.1:{port}"
@@ -222,8 +222,8 @@ class _Up:
             "FAULTSTREAM_GATEWAY_LISTEN": f"127.0.0.1:{port}",
             "FAULTSTREAM_GATEWAY_OPERATORS": operators
             or f"operator={self._place.operator_token()}",
+            "FAULTSTREAM_SIGNING_KEY": key,  # to ask clients what is in force in them
         }
-        env.pop("FAULTSTREAM_SIGNING_KEY", None)
         return Part(
             "gateway",
             [sys.executable, "-m", "faultstream", "gateway"],

@@ -132,3 +132,17 @@ def _must_be_local(request: web.Request) -> None:
 def _host(netloc: str) -> str:
     name = netloc.rpartition(":")[0] if netloc.rpartition(":")[2].isdigit() else netloc
     return name.strip("[]").lower()
+
+
+def cors(request: web.Request) -> dict[str, str]:
+    """Headers of every answer about Sentry's endpoints, refusals too: browsers report from the
+    pages of any site, with a key that is no secret."""
+    if "Origin" not in request.headers or not request.path.startswith("/api/"):
+        return {}
+    return {
+        "Access-Control-Allow-Origin": "*",
+        "Access-Control-Allow-Headers": "content-type, content-encoding, x-sentry-auth",
+        "Access-Control-Allow-Methods": "POST",
+        "Access-Control-Expose-Headers": "retry-after",
+        "Access-Control-Max-Age": "86400",
+    }

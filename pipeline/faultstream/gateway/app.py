@@ -11,7 +11,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from faultstream.gateway.access import Access
+from faultstream.gateway.access import Access, cors
 from faultstream.gateway.errors import AwayError, FullError, ProblemError
 from faultstream.gateway.publisher import Publisher
 from faultstream.ops import log
@@ -146,7 +146,7 @@ def _guarded(access: Access) -> Middleware:
         except Exception:  # noqa: BLE001 - our bug; all other requests go on
             _log.exception("gateway_bug", route=route)
             response = ProblemError(500, "our fault", "it stands in the gateway's log").response()
-        for name, value in _HEADERS.items():
+        for name, value in {**_HEADERS, **cors(request)}.items():
             response.headers.setdefault(name, value)
         GATEWAY_REQUESTS.labels(route, response.status).inc()
         GATEWAY_SECONDS.labels(route).observe(time.monotonic() - began)

@@ -116,11 +116,11 @@ class Receiving:
 
     async def _envelope(self, request: web.Request) -> web.Response:
         outcome, body = await self._foreign(request, "sentry", sentry.envelope, _service(request))
-        return _sentry_answer(request, outcome, body)
+        return _sentry_answer(outcome, body)
 
     async def _store(self, request: web.Request) -> web.Response:
         outcome, body = await self._foreign(request, "sentry", sentry.event, _service(request))
-        return _sentry_answer(request, outcome, body)
+        return _sentry_answer(outcome, body)
 
     async def _otlp(self, request: web.Request) -> web.Response:
         as_json = request.content_type == "application/json"
@@ -289,7 +289,7 @@ def _of_token(caller: Caller) -> str:
     return given if _NAME.fullmatch(given) and not _HEXES.fullmatch(given) else ""
 
 
-def _sentry_answer(request: web.Request, outcome: Outcome, body: bytes) -> web.Response:
+def _sentry_answer(outcome: Outcome, body: bytes) -> web.Response:
     """Sentry's SDKs look at the status alone; people see what was refused."""
     plain: dict[str, Any] = {"id": _hex(outcome.ids[0]) if outcome.ids else _said(body)}
     if outcome.refused:
@@ -297,7 +297,7 @@ def _sentry_answer(request: web.Request, outcome: Outcome, body: bytes) -> web.R
     if outcome.ignored:
         plain["ignored"] = outcome.ignored
     status = 400 if outcome.refused and not outcome.ids else 200
-    return web.json_response(plain, status=status, headers=_cors(request))
+    return web.json_response(plain, status=status)
 
 
 def _said(body: bytes) -> str:
@@ -312,18 +312,5 @@ def _hex(text: str) -> str:
         return text
 
 
-def _cors(request: web.Request) -> dict[str, str]:
-    """Browsers report from the pages of any site, with a key that is no secret."""
-    if "Origin" not in request.headers:
-        return {}
-    return {
-        "Access-Control-Allow-Origin": "*",
-        "Access-Control-Allow-Headers": "content-type, content-encoding, x-sentry-auth",
-        "Access-Control-Allow-Methods": "POST",
-        "Access-Control-Expose-Headers": "retry-after",
-        "Access-Control-Max-Age": "86400",
-    }
-
-
-async def _preflight(request: web.Request) -> web.Response:
-    return web.Response(status=204, headers=_cors(request))
+async def _preflight(_: web.Request) -> web.Response:
+    return web.Response(status=204)
