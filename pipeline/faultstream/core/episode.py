@@ -62,6 +62,8 @@ class Episode(msgspec.Struct, array_like=True, kw_only=True):
     """Events of each, the first 16; '' are those that name none or cannot be told apart."""
     dependencies: dict[str, int] = {}
     latest: list[Evidence] = []
+    early: bool = False
+    """One error shows it, and the service as a whole was never past its limit."""
 
     @property
     def closes_ms(self) -> int:
@@ -116,6 +118,7 @@ class Episode(msgspec.Struct, array_like=True, kw_only=True):
 
     def heed(self, finding: Finding) -> None:
         """Keeps the surest finding's words; a prediction is held to its first ones."""
+        self.early = self.early and finding.early
         if not self.due_ms and finding.confidence > self.confidence:
             self.confidence = finding.confidence
             self.reason = finding.reason
@@ -186,6 +189,7 @@ def begin(
         expected_ms=finding.expected_ms,
         due_ms=finding.due_ms,
         edges=finding.edges,
+        early=finding.early,
     )
     for slot in slots:
         episode.absorb(slot)

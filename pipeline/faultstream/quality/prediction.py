@@ -12,8 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
-from faultstream.core.detect import Detect, ServiceState, is_withdrawn
-from faultstream.core.detect.predict import LIMITS
+from faultstream.core.detect import Detect, ServiceState
 from faultstream.core.grouping import Grouper
 from faultstream.core.policy import Topology
 from faultstream.quality.scores import brier, reliability
@@ -68,7 +67,8 @@ def play(
     policy = topology.detectors
     off = {name: msgspec.structs.replace(getattr(policy, name), enabled=False) for name in _OTHERS}
     topology = msgspec.structs.replace(topology, detectors=msgspec.structs.replace(policy, **off))
-    crossed: dict[str, dict[str, int]] = defaultdict(dict)
+    crossed: dict[str, list[int]] = defaultdict(list)
+    busy: set[str] = set()
     detect, group = Detect(topology), Grouper(topology).group
     step_ms = topology.detectors.predicted.step_ms
     lateness_ms = topology.detectors.allowed_lateness_ms
@@ -79,12 +79,12 @@ def play(
 
     def judge(watermark_ms: int) -> None:
         for service, state in states.items():
-            for pattern in detect.judge(state, watermark_ms) if detect.due(state) else ():
-                if is_withdrawn(pattern):
-                    crossed[service].pop(pattern.pattern_id, None)
-                elif pattern.kind in LIMITS:
-                    crossed[service][pattern.pattern_id] = pattern.detected_at_ms
+            if detect.due(state):
+                detect.judge(state, watermark_ms)
             outlook = state.main.memory.outlook
+            if outlook.busy and service not in busy:
+                crossed[service].append(outlook.busy_at * step_ms + 1)  # after the step's answer
+            (busy.add if outlook.busy else busy.discard)(service)
             if outlook.chance is not None and steps.get(service) != outlook.step:
                 steps[service] = outlook.step
                 say(service, outlook.step * step_ms, outlook.chance)
@@ -100,7 +100,7 @@ def play(
         detect.observe(state, event, group(event), event.event_id, one.arrived_ms)
         newest = max(newest, min(int(event.time or 0), one.arrived_ms))
     judge(newest + topology.detectors.predicted.horizon_ms)
-    return defaultdict(list, {name: sorted(found.values()) for name, found in crossed.items()})
+    return crossed
 
 
 def _averaged(

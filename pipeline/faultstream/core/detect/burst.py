@@ -86,7 +86,7 @@ class Burst(OfService):
         made = above(found.count, found.needed, found.since, reason=reason, usual=usual)
         took_ms = (ring.slots[at].number - found.since + 1) * ring.slot_ms
         quiet_ms = min(_QUIET_GAPS * took_ms // found.count, self._slots * ring.slot_ms)
-        return msgspec.structs.replace(made, quiet_ms=quiet_ms)
+        return msgspec.structs.replace(made, quiet_ms=quiet_ms, early=True)
 
     def _over_life(self, ring: Ring, at: int) -> tuple[int, float]:
         """(least unusual count, mean) of a window when the latest ones tell nothing, because the

@@ -86,6 +86,7 @@ class Degradation(OfService):
             earlier=new - ring.slots[at].total,
             earlier_ms=(now - _HALF + 1) * self._step_ms,
             quiet_ms=self._quiet_ms,
+            early=True,
         )
 
     def _of_all(self, ring: Ring, at: int) -> Finding | None:

@@ -117,7 +117,9 @@ class Judge:
         """After they were asked: a limit that is newly crossed fulfils what was predicted."""
         if not self._foresight.enabled:
             return
-        crossed = any(lane.episodes.get(kind) for kind in LIMITS)
+        crossed = any(
+            not one.early for kind in LIMITS for one in lane.episodes.get(kind, {}).values()
+        )
         if self._foresight.after(lane.memory.outlook, slot, crossed=crossed):
             for episode in tuple(lane.episodes.get("predicted", {}).values()):
                 episode.true_ms = slot.number * self._slot_ms

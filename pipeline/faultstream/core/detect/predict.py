@@ -1,6 +1,7 @@
 """P11 predicted: the service will probably cross a limit within `horizon_ms`.
 
-A limit is crossed when a burst, high rate, degradation or critical pattern of the service opens.
+A limit is crossed when a burst, high rate, degradation or critical pattern opens for a service; not
+yet when one error alone shows a burst or degradation (see rising.py), until the service does.
 Every `step_ms` of event time the chance of that is computed from the outlook (predict_state.py,
 predict_model.py) and calibrated by what came of earlier ones. Above `probability` an episode
 opens. It closes as come true when a limit is crossed, or as not when its time is over.

@@ -75,7 +75,8 @@ class Finding(msgspec.Struct, frozen=True):
     from there on completed it; `baseline` what is usual, in events a second. `earlier` events,
     the first at `earlier_ms`, belong to it from before `since`, among them those in `evidence`.
     An episode closes after `quiet_ms` without the condition; 0: after the quiet of the policy.
-    What is predicted is expected at `expected_ms`, and over at `due_ms`.
+    What is predicted is expected at `expected_ms`, and over at `due_ms`. `early`: one error shows
+    it, while the service as a whole is not yet past its limit.
     """
 
     since: int
@@ -90,6 +91,7 @@ class Finding(msgspec.Struct, frozen=True):
     evidence: tuple[Evidence, ...] = ()
     expected_ms: int = 0
     due_ms: int = 0
+    early: bool = False
 
 
 class Detector(Protocol):
