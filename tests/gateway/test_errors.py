@@ -13,7 +13,6 @@ import pytest
 from faultstream.core.policy import GatewayPolicy, Topology
 from faultstream.gateway.receiving import split
 from tests.gateway.kit import ERROR, TOKEN, running
-from tests.until import until_async
 
 NOTHING: dict[str, str] = {}
 
@@ -189,38 +188,6 @@ async def test_who_may_send(embedded_broker: str, topology: Topology) -> None:
         near = {"Origin": "http://localhost:3000"}
         assert (await gateway.post("/v1/errors", ERROR, near))[0] == 202
         assert (await gateway.post("/v1/errors", ERROR, {"Host": "evil.example"}))[0] == 421
-
-
-async def test_bodies_share_room(embedded_broker: str, topology: Topology) -> None:
-    """A body that finds no room beside one that is still coming is told to come again; when that
-    one is over there is room."""
-    limits = GatewayPolicy(max_body_bytes=4_096, max_bodies_bytes=5_000)
-    go = asyncio.Event()
-
-    async def drip() -> AsyncIterator[bytes]:
-        yield b" "
-        await go.wait()
-        yield json.dumps(ERROR).encode()
-
-    async with running(embedded_broker, topology, limits=limits) as gateway:
-
-        async def slow() -> int:
-            async with gateway.session.post(f"{gateway.address}/v1/errors", data=drip()) as answer:
-                return answer.status
-
-        coming = [asyncio.create_task(slow())]
-        large = json.dumps(ERROR).ljust(3_000).encode()
-
-        async def refused() -> bool:
-            if coming[-1].done():  # it found no room itself, beside the last one of these
-                coming.append(asyncio.create_task(slow()))
-            return (await gateway.post("/v1/errors", large))[0] == 503
-
-        await until_async(refused, "there is no room")
-        assert int(gateway.headers["Retry-After"]) >= 1
-        go.set()
-        assert await coming[-1] == 202
-        assert (await gateway.post("/v1/errors", ERROR))[0] == 202
 
 
 async def test_browsers_may_report(embedded_broker: str, topology: Topology) -> None:
