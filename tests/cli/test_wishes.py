@@ -51,6 +51,11 @@ def test_approve_then_cancel_then_resolve(
         (waiting, *_) = [each for each in read(embedded_broker, topology) if each.reason]
         short = waiting.incident_id[:8]
         assert "waits for approval" in read(embedded_broker, topology)[-1].reason
+        other = call("approve", short, "--strategy", "retry", "--by", "kim")
+        assert other.exit_code == 1
+        assert "kim approved retry, but pool_increase waits for approval. Before: " in " ".join(
+            other.stdout.split()
+        )
         approved = call("approve", short, "--by", "kim", "--reason", "it is safe")
         assert approved.exit_code == 0, approved.output
         head, stands, *_, command = approved.stdout.splitlines()

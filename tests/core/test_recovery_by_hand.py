@@ -36,6 +36,24 @@ def test_danger_high_waits_for_approval() -> None:
     assert (command.strategy, command.approved_by) == ("service_restart", "ann")
 
 
+def test_an_approval_of_what_does_not_wait_is_answered() -> None:
+    """With what waits instead, or that nothing does; nothing is commanded, and the reason for which
+    a person is needed stays, once."""
+    here = waiting_for_approval()
+    why = here.last.reason
+    for _ in range(2):
+        here.wishes(Approve(incident_id=last_id(here), strategy="fallback"))
+        said = "ann approved fallback, but retry waits for approval. Before: "
+        assert here.last.reason == said + why
+    assert here.commands == []
+    here.wishes(Approve(incident_id=last_id(here), strategy="retry"))
+    assert [one.strategy for one in here.commands] == ["retry"]
+    here.wishes(Cancel(incident_id=last_id(here)))
+    here.wishes(Approve(incident_id=last_id(here)))
+    said = "ann approved recovery, but nothing waits for approval. Before: cancelled by ann"
+    assert (here.last.reason, len(here.commands)) == (said, 1)
+
+
 def test_a_workflow_is_as_dangerous_as_its_worst_step() -> None:
     """One dangerous step makes the whole wait for approval."""
     steps = [

@@ -40,3 +40,8 @@ async def _approve(one: wishes.Asked, prefix: str, strategy: str) -> None:
     control = wishing.wished(one, wish, before.environment)
     answer = await wishes.carried(one, control, wishes.changed(before, one.by))
     wishing.told(one, answer, before)
+    if answer is not None and (answer.state, len(answer.attempts)) == (
+        before.state,
+        len(before.attempts),
+    ):
+        raise click.exceptions.Exit(1)

@@ -1,6 +1,8 @@
 """Operate: what people ask for. Pauses last until they are taken back or run out; the rest is done
 once, and waits a while for an incident that is not known yet."""
 
+from typing import Final
+
 from faultstream.core import controls
 from faultstream.core.controls import Approve, Cancel, Trigger
 from faultstream.core.errors import DataError
@@ -8,6 +10,8 @@ from faultstream.core.incident import MAX_WAITING, MEMORY_MS, Case
 from faultstream.core.records import Control
 from faultstream.core.triggering import trigger
 from faultstream.core.turn import Turn
+
+_BEFORE: Final = ". Before: "
 
 
 def heed(turn: Turn, control: Control) -> None:
@@ -58,6 +62,8 @@ def _done(turn: Turn, control: Control, wish: controls.Wish, case: Case) -> None
             case.approved_by = control.by or "unnamed"
             case.approved_until_ms = control.set_at_ms + controls.WISH_MS
             turn.feed(case, "approve", f"{case.proposal} approved by {by}{why}")
+        else:
+            _misses(turn, case, f"{by} approved {wish.strategy or 'recovery'}, but ")
     elif isinstance(wish, Cancel):
         takes_back = wish.rollback and case.phase in {"recovering", "verifying", "undoing"}
         turn.feed(case, "withdraw" if takes_back else "cancel", f"cancelled by {by}{why}")
@@ -65,6 +71,15 @@ def _done(turn: Turn, control: Control, wish: controls.Wish, case: Case) -> None
         turn.feed(case, "acknowledge", f"{by} takes care of it{why}")
     else:
         _resolve(turn, case, f"closed by {by}{why}")
+
+
+def _misses(turn: Turn, case: Case, said: str) -> None:
+    """An approval of what does not wait: whoever gave it hears so, and the reason stays."""
+    reason = case.incident.reason
+    *_, reason = reason.split(_BEFORE) if _BEFORE in reason else [reason]
+    waits = case.proposal or "nothing"
+    case.incident.reason = f"{said}{waits} waits for approval{_BEFORE}{reason}"
+    turn.touch(case)
 
 
 def _resolve(turn: Turn, case: Case, reason: str) -> None:
