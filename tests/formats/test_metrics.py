@@ -55,6 +55,21 @@ def test_metric_record() -> None:
                 "(expected 1 to 5, learned from 300 values)"
             ),
         ),
+        (
+            Crossing(9.0, 5.0, learned=True, points=300, low=4.0, high=6.0, way="record"),
+            "ms is 9, far above 5, the most extreme so far (learned from 300 values)",
+        ),
+        (
+            Crossing(2.0, 30.0, learned=True, points=300, low=1.0, high=5.0, way="silence"),
+            (
+                "ms is 2, usual for too long: never for more than 30 values before "
+                "(learned from 300 values)"
+            ),
+        ),
+        (
+            Crossing(2.0, 1.0, learned=True, points=300, low=1.0, high=5.0, way="hours", hours=3.0),
+            "ms is 2, 3 on average in a course of hours that never was (learned from 300 values)",
+        ),
     ],
 )
 def test_a_crossing_explains_itself(crossing: Crossing, message: str) -> None:

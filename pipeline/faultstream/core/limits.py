@@ -5,7 +5,8 @@ any. Then against the 95th percentile of its history plus the distance of that f
 `patience` values in a row past it cross, and are learned once they turn out to be lone ones or
 when more than `points` came in a row. Once WARM values are known, stretches.py decides: a value
 crosses when the latest values are at least `bar` unlike everything before, on the bad side of what
-was likest. What was odd becomes ordinary when it stays or comes back often enough.
+was likest, or when it is strange in one of the ways of courses.py. What was odd becomes ordinary
+when it stays or comes back often enough.
 
 The bar is one for all series. It was chosen on one group of real series and held on others; see
 benchmarks/quality/series.py.
@@ -15,6 +16,7 @@ from typing import Final
 
 import msgspec
 
+from faultstream.core.courses import Courses, Strange, Way
 from faultstream.core.stretches import ROOM, SPAN, Odd, Stretches
 
 POINTS: Final = 10
@@ -32,7 +34,10 @@ class Crossing(msgspec.Struct, frozen=True):
 
     `low` and `high` bound what was expected, as far as it was learned. `lasting` counts the
     values since this crossing began, 0 for the first; after 48 it begins anew. `oddness` is the
-    unlikeness in standard deviations, 0.0 where a plain limit decided.
+    unlikeness in standard deviations, 0.0 where a plain limit decided. `way` is what decided, see
+    courses.py: for `record` the limit is the most extreme value so far, for `silence` the longest
+    time it ever stayed at its usual value, in values, and `oddness` how many times that it is now.
+    `hours` is the mean of the latest values that a crossing of that way was judged by.
     """
 
     value: float
@@ -43,6 +48,8 @@ class Crossing(msgspec.Struct, frozen=True):
     high: float | None = None
     lasting: int = 0
     oddness: float = 0.0
+    way: Way = "limit"
+    hours: float = 0.0
 
 
 class _Series(msgspec.Struct, array_like=True):
@@ -51,6 +58,7 @@ class _Series(msgspec.Struct, array_like=True):
     waiting: list[float] = []
     stretches: Stretches = msgspec.field(default_factory=Stretches)
     began: int = -_AGAIN
+    courses: Courses = msgspec.field(default_factory=Courses)
 
 
 class Limits:
@@ -102,10 +110,14 @@ class Limits:
         known = series.stretches.known
         odd = series.stretches.take(value, room)
         found: Crossing | None = None
+        crossed = odd is not None and odd.oddness >= self._bar
+        strange = series.courses.take(value, series.stretches, crossed=crossed, room=room)
         if odd is None:
             found = self._plain(series, value, static, above=above, below=below)
-        elif odd.oddness >= self._bar and (above if odd.higher else below):
+        elif crossed and (above if odd.higher else below):
             found = _unlike(odd, value, known)
+        elif strange is not None and (above if strange.odd.higher else below):
+            found = _strange(strange, value, known)
         if found is None:
             return None
         if known - series.began >= _AGAIN:
@@ -169,7 +181,16 @@ def _unlike(odd: Odd, value: float, known: int) -> Crossing:
         low=low,
         high=high,
         oddness=odd.oddness,
+        way="stretch",
     )
+
+
+def _strange(found: Strange, value: float, known: int) -> Crossing:
+    odd = found.odd
+    crossing = _unlike(odd, value, known)
+    if found.way == "hours":
+        return msgspec.structs.replace(crossing, hours=found.beyond, way="hours")
+    return msgspec.structs.replace(crossing, limit=found.beyond, way=found.way)
 
 
 def _range(values: list[float]) -> tuple[float, float]:

@@ -19,7 +19,8 @@ import msgspec
 
 WIDTHS: Final = (1, 1, 1, 1, 2, 2, 4, 4, 8)
 SPAN: Final = sum(WIDTHS)
-WARM: Final = 2 * SPAN + 30
+_MORE: Final = 30
+WARM: Final = 2 * SPAN + _MORE
 """Values before anything is odd."""
 ROOM: Final = 512
 _LIKE: Final = 0.2
@@ -27,6 +28,7 @@ _FLAT: Final = 1e-3
 _MEMORY: Final = 10_000
 """Mean and deviation are of about so many values."""
 
+Widths = tuple[int, ...]
 Shape = tuple[float, ...]
 Kept = tuple[float, Shape]
 """A stretch with the mean of its means, by which stretches are sorted."""
@@ -52,8 +54,14 @@ class Stretches(msgspec.Struct, array_like=True):
     kept: list[Kept] = []
     seen: dict[Shape, int] = {}
 
-    def take(self, value: float, room: int = ROOM) -> Odd | None:
-        """Learns the value; how odd it is with those before it. None while too few are known."""
+    def take(
+        self, value: float, room: int = ROOM, widths: Widths = WIDTHS, least: float = 0.0
+    ) -> Odd | None:
+        """Learns the value; how odd it is with those before it. None while too few are known.
+
+        A series has the same `widths` for ever. `least`: its deviation counts as no less.
+        """
+        span = SPAN if widths is WIDTHS else sum(widths)
         self.known += 1
         weight = min(self.known, _MEMORY)
         step = value - self.mean
@@ -62,18 +70,28 @@ class Stretches(msgspec.Struct, array_like=True):
         if weight == _MEMORY:
             self.squares *= 1 - 1 / _MEMORY
         self.tail.append(value)
-        if len(self.tail) > 2 * SPAN:
+        if len(self.tail) > 2 * span:
             del self.tail[0]
-        if self.known < 2 * SPAN:
+        if self.known < 2 * span:
             return None
-        spread = max(sqrt(max(0.0, self.squares) / weight), _FLAT * abs(self.mean), 1e-12)
-        self._remember(_shape(self.tail[:SPAN]), _LIKE * spread, room)
-        if self.known < WARM:
+        spread = max(self.deviation, least)
+        self._remember(_shape(self.tail[:span], widths), _LIKE * spread, room)
+        if self.known < 2 * span + _MORE:
             return None
-        shape = _shape(self.tail[SPAN:])
+        shape = _shape(self.tail[span:], widths)
         distance, near = self._nearest(shape)
         higher = sum(shape[:4]) > sum(near[:4])
         return Odd(distance / spread, near[0], spread, higher)
+
+    @property
+    def spread(self) -> float:
+        """The standard deviation of the values."""
+        return sqrt(max(0.0, self.squares) / min(max(1, self.known), _MEMORY))
+
+    @property
+    def deviation(self) -> float:
+        """The same, but never nothing: a flat series has a thousandth of its level."""
+        return max(self.spread, _FLAT * abs(self.mean), 1e-12)
 
     def _remember(self, shape: Shape, like: float, room: int) -> None:
         if self.kept:
@@ -84,22 +102,22 @@ class Stretches(msgspec.Struct, array_like=True):
         while len(self.kept) >= room:
             oldest = min(self.seen, key=lambda one: (self.seen[one], one))
             del self.seen[oldest]
-            del self.kept[bisect_left(self.kept, (sum(oldest) / len(WIDTHS), oldest))]
-        insort(self.kept, (sum(shape) / len(WIDTHS), shape))
+            del self.kept[bisect_left(self.kept, (sum(oldest) / len(oldest), oldest))]
+        insort(self.kept, (sum(shape) / len(shape), shape))
         self.seen[shape] = self.known
 
     def _nearest(self, shape: Shape) -> tuple[float, Shape]:
         """(distance, stretch): outwards from the one with the likest mean, until the difference
         of the means alone is larger than the distance to the best so far."""
         kept = self.kept
-        mean = sum(shape) / len(WIDTHS)
+        mean = sum(shape) / len(shape)
         up = bisect_left(kept, (mean, shape))
         down = up - 1
         best, near = float("inf"), shape
         while True:
             above = kept[up][0] - mean if up < len(kept) else float("inf")
             below = mean - kept[down][0] if down >= 0 else float("inf")
-            if min(above, below) ** 2 * len(WIDTHS) >= best:
+            if min(above, below) ** 2 * len(shape) >= best:
                 break
             if above <= below:
                 one = kept[up][1]
@@ -114,13 +132,13 @@ class Stretches(msgspec.Struct, array_like=True):
                     break
             else:
                 best, near = far, one
-        return sqrt(best / len(WIDTHS)), near
+        return sqrt(best / len(shape)), near
 
 
-def _shape(values: list[float]) -> Shape:
-    """The means of WIDTHS values, from the newest backwards."""
+def _shape(values: list[float], widths: Widths) -> Shape:
+    """The means of so many values each, from the newest backwards."""
     end, found = len(values), []
-    for width in WIDTHS:
+    for width in widths:
         found.append(sum(values[end - width : end]) / width)
         end -= width
     return tuple(found)

@@ -81,6 +81,13 @@ def _reason(crossing: Crossing) -> str:
     if not crossing.learned:
         return f"{'above' if value > limit else 'below'} the limit {limit:g} (set)"
     learned = f"learned from {crossing.points} values"
+    if crossing.way == "silence":
+        return f"usual for too long: never for more than {limit:g} values before ({learned})"
+    if crossing.way == "record":
+        side = "above" if value > limit else "below"
+        return f"far {side} {limit:g}, the most extreme so far ({learned})"
+    if crossing.way == "hours":
+        return f"{crossing.hours:g} on average in a course of hours that never was ({learned})"
     if crossing.low is not None and crossing.high is not None:
         learned = f"expected {crossing.low:g} to {crossing.high:g}, {learned}"
         if crossing.low <= value <= crossing.high:
