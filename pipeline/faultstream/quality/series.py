@@ -1,8 +1,8 @@
 """Series: learned limits on real series of measured values (NAB).
 
 A detection is a row where a crossing of the learned limit begins, on either side, in any way; one
-setting for all files, the one that `faultstream watch` has. The published figures of the peers have each the
-threshold that suits it best, which flatters them.
+setting for all files, the one that `faultstream watch` has. The published figures of the peers have
+each the threshold that suits it best, which flatters them.
 """
 
 from typing import Final
