@@ -107,7 +107,7 @@ def test_errors_help(running: Path, tmp_path: Path) -> None:
     at = {"FAULTSTREAM_DATA": str(running)}
     wrong = ask("SELECT * FROM incident", **at)
     assert wrong.returncode == 2
-    assert "tables and views: command_log, commands" in wrong.stderr
+    assert "tables and views: availability_over, cascade_edges, command_log" in wrong.stderr
     assert "SYNTAX_ERROR" in ask("SELECT FROM WHERE", **at).stderr
     word = ask("what-hapened", **at)
     assert (word.returncode, word.stdout) == (2, "")

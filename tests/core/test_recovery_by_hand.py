@@ -162,6 +162,15 @@ def test_resolve_by_a_person() -> None:
     assert here.state.cases
 
 
+def test_a_false_alarm_is_said() -> None:
+    """Closed as any other, and the record says that nothing was wrong."""
+    here = Desk()
+    here.opens()
+    here.wishes(Resolve(incident_id=last_id(here), false_alarm=True))
+    assert (here.at, here.last.false_alarm) == ("closed", True)
+    assert here.last.reason == "closed by ann as a false alarm"
+
+
 def test_acknowledge_is_noted() -> None:
     """Recovery goes on; the incident says who takes care."""
     here = Desk()

@@ -66,6 +66,11 @@ EXAMPLES: Final = (
         "SELECT service, error_type, errors, share_ratio, template FROM top_errors LIMIT 10",
     ),
     Query(
+        "availability",
+        "How long each service was down in the last 30 days.",
+        "SELECT service, outages, down_s, available_ratio FROM availability_over(hours = 720)",
+    ),
+    Query(
         "patterns",
         "What was found, newest first.",
         "SELECT detected_at, service, kind, state, errors, detect_s, reason "

@@ -31,6 +31,7 @@ COMMANDS: Final[dict[str, dict[str, str]]] = {
         "show": "Show one incident: why, what was done, what came of it, who was told.",
         "post-incident": "Write the analysis of one incident.",
         "runbook": "Write what to do about an error type, from what worked.",
+        "report": "Say how good recovery was, goal by goal, and what to do about it.",
         "recover": "Recover by hand: an incident, or errors of the past.",
         "approve": "Let the strategy be commanded that waits for approval.",
         "cancel": "End the recovery that is under way; a person takes over.",

@@ -46,7 +46,9 @@ class Cancel(Wish, frozen=True, kw_only=True):
 
 
 class Resolve(Wish, frozen=True, kw_only=True):
-    """A person says that it is over."""
+    """A person says that it is over, or that nothing was wrong (`false_alarm`)."""
+
+    false_alarm: bool = False
 
 
 class Acknowledge(Wish, frozen=True, kw_only=True):

@@ -4,7 +4,7 @@ once, and waits a while for an incident that is not known yet."""
 from typing import Final
 
 from faultstream.core import controls
-from faultstream.core.controls import Approve, Cancel, Trigger
+from faultstream.core.controls import Approve, Cancel, Resolve, Trigger
 from faultstream.core.errors import DataError
 from faultstream.core.incident import MAX_WAITING, MEMORY_MS, Case
 from faultstream.core.records import Control
@@ -70,7 +70,9 @@ def _done(turn: Turn, control: Control, wish: controls.Wish, case: Case) -> None
     elif control.kind == "acknowledge":
         turn.feed(case, "acknowledge", f"{by} takes care of it{why}")
     else:
-        _resolve(turn, case, f"closed by {by}{why}")
+        wrong = isinstance(wish, Resolve) and wish.false_alarm
+        case.incident.false_alarm = wrong
+        _resolve(turn, case, f"closed by {by}{' as a false alarm' if wrong else ''}{why}")
 
 
 def _misses(turn: Turn, case: Case, said: str) -> None:

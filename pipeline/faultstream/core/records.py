@@ -157,6 +157,7 @@ class Incident(Record, kw_only=True):
     resolved_at_ms: int | None = None
     reason: str = ""
     experiment_id: str = ""
+    false_alarm: bool = False
 
 
 class Target(msgspec.Struct, kw_only=True, omit_defaults=True):

@@ -47,6 +47,10 @@ class _Cancel(_Said, frozen=True, kw_only=True):
     rollback: bool = False
 
 
+class _Resolve(_Said, frozen=True, kw_only=True):
+    false_alarm: bool = False
+
+
 class _Recover(_Said, frozen=True, kw_only=True):
     strategy: Text = ""
     parameters: dict[str, Any] = {}
@@ -66,7 +70,7 @@ _BODIES: Final[dict[str, type[_Said]]] = {
     "recover": _Recover,
     "approve": _Approve,
     "cancel": _Cancel,
-    "resolve": _Said,
+    "resolve": _Resolve,
     "ack": _Said,
 }
 
@@ -120,7 +124,7 @@ class Steering:
         made = {
             "approve": Approve(incident_id=name, strategy=getattr(said, "strategy", "")),
             "cancel": Cancel(incident_id=name, rollback=getattr(said, "rollback", False)),
-            "resolve": Resolve(incident_id=name),
+            "resolve": Resolve(incident_id=name, false_alarm=getattr(said, "false_alarm", False)),
             "ack": Acknowledge(incident_id=name),
         }[kind]
         control = ask(

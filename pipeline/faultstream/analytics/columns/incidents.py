@@ -6,6 +6,7 @@ import msgspec
 import pyarrow as pa
 
 from faultstream.analytics.columns.base import (
+    BOOL,
     STRING,
     TIME,
     U32,
@@ -41,6 +42,7 @@ COLUMNS: Final[tuple[Column[Incident], ...]] = (
     Column("resolved_at", TIME, lambda r: r.resolved_at_ms),
     Column("reason", STRING, lambda r: r.reason),
     Column("experiment_id", WORD, lambda r: r.experiment_id),
+    Column("false_alarm", BOOL, lambda r: r.false_alarm),
 )
 
 
