@@ -15,11 +15,13 @@ import msgspec
 import pytest
 
 from faultstream.config.topology import load
+from faultstream.core.controls import paused
 from faultstream.core.policy import Topology
 from faultstream.core.report import live
 from faultstream.gateway.access import Access
 from faultstream.gateway.clients import Clients
 from faultstream.gateway.page import Page
+from faultstream.gateway.pauses import Pauses
 from faultstream.gateway.reading import Query, Reading
 from faultstream.ops.health import Health
 from tests.gateway.kit import TOKEN, running
@@ -49,6 +51,9 @@ FACTS = live.Facts(
     holds=[live.Hold("c", "production", "orders", "circuit_break", '{"open_ms": 60000}', "db", 3,
                      NOW - 9_000, NOW + 51_000)],
 )  # fmt: skip
+
+
+PAUSE = paused("", service="orders", active=True, reason=EVIL, by="ann", now_ms=NOW, until_ms=None)
 
 
 class Answers:
@@ -167,7 +172,10 @@ async def test_the_page_shows_how_things_stand(embedded_broker: str, topology: T
     access = Access({}, {}, {"ann": TOKEN.encode()}, loopback=True)
     health = Health()
     health.well("start")
-    parts = (Reading(access, health, answers), Clients(access, in_force), Page())
+    pauses = Pauses(embedded_broker, topology)
+    pauses._found = [PAUSE]
+    pauses._asked_ms = 1 << 60  # nobody asks
+    parts = (Reading(access, health, answers, pauses), Clients(access, in_force), Page())
     async with (
         running(embedded_broker, topology, parts=parts, wait=False) as gateway,
         browser(f"{gateway.address}/") as tab,
@@ -178,7 +186,14 @@ async def test_the_page_shows_how_things_stand(embedded_broker: str, topology: T
         assert "an incident waits for a person" in row
         assert await tab.value("document.querySelectorAll('#incidents article').length") == 2
         shown = await tab.value("document.body.innerText")
-        for text in (EVIL, "circuit break for db", "burst", "newest row 2 s old", "1 critical of"):
+        for text in (
+            EVIL,
+            "circuit break for db",
+            "burst",
+            "newest row 2 s old",
+            "1 critical of",
+            "Recovery is paused for orders in every environment until it is resumed",
+        ):
             assert text in shown
         assert await tab.value("document.title") == "critical: faultstream"
         assert await tab.value("document.querySelectorAll('img, article button').length") == 0

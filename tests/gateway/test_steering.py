@@ -10,6 +10,7 @@ from faultstream.config.topology import load
 from faultstream.core.policy import Topology
 from faultstream.core.records import Control
 from faultstream.gateway.access import Access
+from faultstream.gateway.pauses import Pauses
 from faultstream.gateway.steering import Steering
 from faultstream.transport import topics
 from faultstream.transport.identity import LOG_ID_KEY
@@ -18,6 +19,7 @@ from tests.cli.responder import Responder
 from tests.cli.test_wishes import pattern
 from tests.conftest import prefixed
 from tests.gateway.kit import TOKEN, Gateway, running
+from tests.until import until_async
 
 OPERATOR = {"Authorization": f"Bearer {TOKEN}"}
 
@@ -84,6 +86,16 @@ async def test_what_cannot_be_wished(embedded_broker: str, topology: Topology) -
         status, told = await wish(gateway, "pause", service="orders", for_ms=60_000, reason="why")
         assert (status, told["by"], told["subject"]) == (202, "kim", "pause/*/orders")
     records = scan(embedded_broker, topology.topic("control"), {0: 0})
+    known = Pauses(embedded_broker, topology)
+    try:
+
+        async def seen() -> bool:
+            return [one["service"] for one in known.known()] == ["orders"]
+
+        await until_async(seen, "it is known")
+        assert known.known()[0]["by"] == "kim"
+    finally:
+        await known.close()
     (paused,) = [
         wire.decode(Control, record.value) async for record in records if record.key != LOG_ID_KEY
     ]

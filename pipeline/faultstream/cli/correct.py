@@ -8,7 +8,7 @@ import click
 
 from faultstream import wire
 from faultstream.cli.duration import DURATION, now_ms
-from faultstream.cli.steering import Desk, standing, steering
+from faultstream.cli.steering import Desk, steering
 from faultstream.cli.where import place
 from faultstream.config.settings import Settings
 from faultstream.config.topology import load
@@ -17,6 +17,7 @@ from faultstream.core.errors import DataError
 from faultstream.core.group import CATEGORIES, Category
 from faultstream.core.records import Control
 from faultstream.core.severity import SEVERITIES, Severity
+from faultstream.transport.wishes import standing
 
 DEFAULT_MS = 30 * 86_400_000
 DAY_MS = 86_400_000

@@ -13,7 +13,6 @@ import msgspec
 
 from faultstream.cli.commanding import Commander, commander
 from faultstream.cli.duration import DURATION, now_ms
-from faultstream.cli.steering import standing
 from faultstream.cli.where import place
 from faultstream.config.experiment import load as planned
 from faultstream.config.settings import Settings
@@ -22,6 +21,7 @@ from faultstream.core.experiment import Experiment, Grade, Run, order
 from faultstream.core.guards import covers
 from faultstream.core.ids import derive
 from faultstream.core.policy import Topology
+from faultstream.transport.wishes import standing
 
 ANSWER_S: Final = 5.0
 

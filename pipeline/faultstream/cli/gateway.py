@@ -38,6 +38,7 @@ def command(listen: str | None) -> None:
     from faultstream.gateway.access import Access  # noqa: PLC0415
     from faultstream.gateway.clients import Clients  # noqa: PLC0415
     from faultstream.gateway.page import Page  # noqa: PLC0415
+    from faultstream.gateway.pauses import Pauses  # noqa: PLC0415
     from faultstream.gateway.publisher import Publisher  # noqa: PLC0415
     from faultstream.gateway.reading import Reading  # noqa: PLC0415
     from faultstream.gateway.receiving import Receiving  # noqa: PLC0415
@@ -73,10 +74,11 @@ def command(listen: str | None) -> None:
             max_bytes=policy.buffer_bytes,
         )
         access = Access(where.senders, where.readers, where.operators, loopback=where.loopback)
+        pauses = Pauses(settings.brokers, topology)
         parts: list[app.Part] = [
             Receiving(access, policy, publisher),
-            Reading(access, health, Answering(settings.clickhouse, topology)),
-            Steering(access, topology, settings.brokers),
+            Reading(access, health, Answering(settings.clickhouse, topology), pauses),
+            Steering(access, topology, settings.brokers, pauses),
             Clients(access, ask if settings.signing_key else None),
             Page(),
         ]

@@ -15,14 +15,11 @@ from faultstream import wire
 from faultstream.cli.where import place
 from faultstream.config.settings import Settings
 from faultstream.config.topology import load
-from faultstream.core.errors import DataError
 from faultstream.core.policy import Topology
 from faultstream.core.records import Control, ControlKind
 from faultstream.core.report.text import clean
 from faultstream.ops.clock import now_ms
-from faultstream.transport.scan import scan
-from faultstream.transport.topics import wait_for_broker
-from faultstream.transport.wishes import CONNECT_TIMEOUT_S, publish
+from faultstream.transport.wishes import publish, standing
 
 
 class Desk(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,36 +74,6 @@ def steering(function: Callable[..., None]) -> Callable[..., None]:
         function(*arguments, desk=desk, **more)
 
     return command
-
-
-async def standing(
-    brokers: str,
-    topology: Topology,
-    kind: ControlKind,
-    now_ms: int,
-    usable: Callable[[Control], object] = bool,
-) -> list[Control]:
-    """The controls of a kind that are in force; those that `usable` raises DataError for, and what
-    is no control at all, are as if they were not there.
-
-    Raises:
-        KafkaError: the broker cannot be reached.
-    """
-    await wait_for_broker(brokers, CONNECT_TIMEOUT_S)
-    policy, last = topology.topics["control"], dict[str, Control]()
-    starts = dict.fromkeys(range(policy.partitions), 0)
-    async for record in scan(brokers, topology.topic("control"), starts):
-        if record.value is None:
-            last.pop((record.key or b"").decode("utf-8", "replace"), None)
-            continue
-        try:
-            control = wire.decode(Control, record.value)
-            if control.kind == kind:
-                usable(control)
-                last[control.subject] = control
-        except DataError:
-            continue
-    return [one for one in last.values() if one.active and (one.until_at_ms or now_ms + 1) > now_ms]
 
 
 def tell(desk: "Desk", kind: ControlKind, what: Callable[[Control], str], nothing: str) -> None:

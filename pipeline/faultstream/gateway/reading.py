@@ -14,6 +14,7 @@ from faultstream import wire
 from faultstream.core.report.live import Live
 from faultstream.gateway.access import Access
 from faultstream.gateway.errors import AwayError, ProblemError
+from faultstream.gateway.pauses import Pauses
 from faultstream.ops.health import Health
 
 T = TypeVar("T")
@@ -59,8 +60,11 @@ class Answers(Protocol):
 class Reading:
     """See the module."""
 
-    def __init__(self, access: Access, health: Health, answers: Answers) -> None:
+    def __init__(
+        self, access: Access, health: Health, answers: Answers, pauses: Pauses | None = None
+    ) -> None:
         self._access = access
+        self._pauses = pauses
         self._health = health
         self._answers = answers
         self._pool = ThreadPoolExecutor(THREADS, "reading")
@@ -77,6 +81,8 @@ class Reading:
 
     async def _end(self, _: web.Application) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)
+        if self._pauses is not None:
+            await self._pauses.close()
 
     async def _health_now(self, request: web.Request) -> web.Response:
         """Status of the whole and of each service; 200 also when it is bad, or not known."""
@@ -104,6 +110,7 @@ class Reading:
         live = await self._asked(("live",), self._answers.live)
         plain = wire.plain(live)
         plain["away"] = self._health.waiting.get("kafka", "")
+        plain["pauses"] = [] if self._pauses is None else self._pauses.known()
         return _json(plain)
 
     async def _summary(self, request: web.Request) -> web.Response:

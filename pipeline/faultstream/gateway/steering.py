@@ -18,6 +18,7 @@ from faultstream.core.strategy import check
 from faultstream.gateway.access import Access, Caller
 from faultstream.gateway.allowance import Allowance
 from faultstream.gateway.errors import AwayError, ProblemError
+from faultstream.gateway.pauses import Pauses
 from faultstream.ops import log
 from faultstream.ops.clock import now_ms
 from faultstream.transport import wishes
@@ -78,7 +79,10 @@ _BODIES: Final[dict[str, type[_Said]]] = {
 class Steering:
     """See the module."""
 
-    def __init__(self, access: Access, topology: Topology, brokers: str) -> None:
+    def __init__(
+        self, access: Access, topology: Topology, brokers: str, pauses: Pauses | None = None
+    ) -> None:
+        self._pauses = pauses
         self._access = access
         self._topology = topology
         self._brokers = brokers
@@ -151,6 +155,8 @@ class Steering:
             await wishes.publish(self._brokers, self._topology, control)
         except KafkaError as exc:
             raise AwayError(f"Kafka: {str(exc)[:200]}") from exc
+        if self._pauses is not None:
+            self._pauses.heard()
         _log.info("gateway_wish", wish="pause", subject=control.subject, by=caller.name)
         return web.Response(body=wire.encode(control), status=202, content_type="application/json")
 

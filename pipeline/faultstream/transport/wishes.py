@@ -13,8 +13,8 @@ from faultstream import wire
 from faultstream.core.controls import Trigger, ask, opened_by
 from faultstream.core.errors import DataError
 from faultstream.core.policy import TopicRole, Topology
-from faultstream.core.records import Control, Incident, Pattern, Record
-from faultstream.transport.scan import newest_first
+from faultstream.core.records import Control, ControlKind, Incident, Pattern, Record
+from faultstream.transport.scan import newest_first, scan
 from faultstream.transport.topics import wait_for_broker
 
 R = TypeVar("R", bound=Record)
@@ -49,6 +49,36 @@ async def publish(brokers: str, topology: Topology, record: Control) -> None:
             key=record.subject.encode(),
             headers=wire.headers(record, record.control_id, record.set_at_ms),
         )
+
+
+async def standing(
+    brokers: str,
+    topology: Topology,
+    kind: ControlKind,
+    now_ms: int,
+    usable: Callable[[Control], object] = bool,
+) -> list[Control]:
+    """The controls of a kind that are in force; those that `usable` raises DataError for, and what
+    is no control at all, are as if they were not there.
+
+    Raises:
+        KafkaError: the broker cannot be reached.
+    """
+    await wait_for_broker(brokers, CONNECT_TIMEOUT_S)
+    policy, last = topology.topics["control"], dict[str, Control]()
+    starts = dict.fromkeys(range(policy.partitions), 0)
+    async for record in scan(brokers, topology.topic("control"), starts):
+        if record.value is None:
+            last.pop((record.key or b"").decode("utf-8", "replace"), None)
+            continue
+        try:
+            control = wire.decode(Control, record.value)
+            if control.kind == kind:
+                usable(control)
+                last[control.subject] = control
+        except DataError:
+            continue
+    return [one for one in last.values() if one.active and (one.until_at_ms or now_ms + 1) > now_ms]
 
 
 async def newest(
