@@ -24,7 +24,8 @@ _SEVERAL: Final = frozenset({"cascade", "correlation", "sequence", "recovery_loo
 
 
 def topology_of(topology: Topology, calls: Iterable[Row], rows: Sequence[Row]) -> Topology:
-    """`topology` that knows who calls whom."""
+    """`topology` that knows who calls whom, and takes the fleet for known: the samples are of
+    minutes, and their first ones would be held back as those of a fleet that is new."""
     needs: dict[str, set[str]] = {row["service"]: set() for row in rows}
     for call in calls:
         needs.setdefault(call["caller"], set()).add(call["callee"])
@@ -33,7 +34,9 @@ def topology_of(topology: Topology, calls: Iterable[Row], rows: Sequence[Row]) -
         name: ServicePolicy(layer="service", depends_on=tuple(sorted(others - {name})))
         for name, others in sorted(needs.items())
     }
-    return msgspec.structs.replace(topology, services=services)
+    cold = msgspec.structs.replace(topology.detectors.cold, for_ms=0)
+    detectors = msgspec.structs.replace(topology.detectors, cold=cold)
+    return msgspec.structs.replace(topology, services=services, detectors=detectors)
 
 
 def arrivals(rows: Iterable[Row], levels: Iterable[str]) -> list[Arrival]:
