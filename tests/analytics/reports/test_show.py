@@ -21,6 +21,8 @@ from faultstream.cli import main
 from faultstream.cli.reading import chosen
 from faultstream.cli.show_tree import freshness, tree
 from faultstream.core.report.chain import Answer, Chain, Head, Order, Verdict
+from faultstream.core.report.facts import Analysis
+from faultstream.core.report.post_incident import post_incident
 
 Ask = Callable[..., Result]
 SECOND = "03a54aeb"
@@ -157,6 +159,20 @@ def early(**more: Any) -> Chain:
     fields = ("incident", "stored_at_ms", "now_ms")
     lists: dict[str, Any] = {x: [] for x in Chain.__struct_fields__ if x not in fields}
     return Chain(**{"incident": head, **lists, "stored_at_ms": 1_000, "now_ms": 2_000, **more})
+
+
+def test_an_analysis_without_patterns_says_why() -> None:
+    """A person asked, or they are not stored."""
+    head = msgspec.structs.replace(early().incident, pattern_ids=[])
+    for incident, said in (
+        (early().incident, "The patterns of this incident are not stored."),
+        (head, "A person asked for recovery; no pattern led to it."),
+    ):
+        facts = Analysis(
+            chain=early(incident=incident), impact=[], buckets=[], bucket_ms=1_000, begin_ms=0,
+            end_ms=1_000, releases=[], earlier=0, earlier_at_ms=None,
+        )  # fmt: skip
+        assert f"## Root cause\n\n{said}\n" in post_incident(facts)
 
 
 def test_what_is_not_there_yet_is_said() -> None:

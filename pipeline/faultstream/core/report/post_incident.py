@@ -109,7 +109,9 @@ def _root_cause(facts: Analysis) -> Iterator[str]:
     chain, first = facts.chain, _first(facts)
     start = chain.incident.first_error_at_ms
     if first is None:
-        yield "The patterns of this incident are not stored."
+        known = bool(chain.incident.pattern_ids)
+        asked = "A person asked for recovery; no pattern led to it."
+        yield "The patterns of this incident are not stored." if known else asked
         return
     yield (
         f"- It began in **{escaped(first.service)}** with {first.kind}"
