@@ -169,6 +169,15 @@ def test_hold_bounds() -> None:
     assert Fleet(DetectorsPolicy(cold=ColdPolicy(for_ms=0))).hold(0) == NEVER_HELD
 
 
+def test_a_fleet_that_is_declared() -> None:
+    """A topology of twenty services is a fleet from its first event on, one of nineteen is none
+    yet: five errors in half a minute of the only service that was seen so far."""
+    seen = [(event(n * 7_000, f"e{n}", service="s0"), group("abcde"[n])) for n in range(5)]
+    for count, found in ((19, {("burst", "s0")}), (20, set())):
+        made = making.topology(services={f"s{n}": {"layer": "api"} for n in range(count)})
+        assert opened(Part(made).run(seen)) == found
+
+
 def test_fleets_are_bounded() -> None:
     """Environments share nothing, and past the bound nothing is remembered of them."""
     fleets = Fleets(DetectorsPolicy(cold=ColdPolicy(services=2)))

@@ -122,7 +122,8 @@ class Burst(OfService):
             high = (mean + length) * UNEVEN
             if total <= high:
                 return None
-            likely = unusual(high, high * (1 + length * UNEVEN), self._cold.significance)
+            bar = self._cold.significance / parts  # there are more parts than windows
+            likely = unusual(high, UNEVEN * high * (1 + length), bar)
             needed = max(self._count, likely)
         if total < needed:
             return None

@@ -6,6 +6,9 @@ they would open something for everything that always errs. So while a service is
 that is (see ColdPolicy), detectors ask for evidence of their own, from what the service did since
 it was first seen.
 
+A topology that declares MANY x as many services as make a fleet says beforehand that there is one;
+then it is known from its first event on.
+
 What is known of a fleet are the slots in which its first services began, so the answer at a
 settled slot does not depend on the order of arrival. A fleet is what one partition has of an
 environment: its services settle by one watermark.
@@ -20,6 +23,7 @@ Hold = tuple[int, int]
 """The slots [from, to) in which a service is new in a new fleet."""
 NEVER_HELD: Final[Hold] = (FAR, FAR)
 MAX_FLEETS: Final = 64
+MANY: Final = 4
 
 
 class Fleet:
@@ -27,8 +31,10 @@ class Fleet:
 
     __slots__ = ("_first", "_known_at", "_most", "_slots", "_until")
 
-    def __init__(self, policy: DetectorsPolicy) -> None:
-        self._most = policy.cold.services
+    def __init__(self, policy: DetectorsPolicy, declared: int = 0) -> None:
+        """`declared` services are named by the topology."""
+        services = policy.cold.services
+        self._most = 1 if declared >= MANY * services else services
         self._slots = policy.cold.for_ms // policy.slot_ms
         self._first: dict[str, int] = {}
         self._known_at = FAR
@@ -53,15 +59,16 @@ class Fleet:
 class Fleets:
     """The fleets of one partition, by environment; those past MAX_FLEETS are never held."""
 
-    def __init__(self, policy: DetectorsPolicy) -> None:
+    def __init__(self, policy: DetectorsPolicy, declared: int = 0) -> None:
         self._policy = policy
+        self._declared = declared
         self._fleets: dict[str, Fleet] = {}
 
     def of(self, environment: str) -> Fleet:
         """The fleet of an environment."""
         found = self._fleets.get(environment)
         if found is None:
-            found = Fleet(self._policy)
+            found = Fleet(self._policy, self._declared)
             if len(self._fleets) < MAX_FLEETS:
                 self._fleets[environment] = found
         return found

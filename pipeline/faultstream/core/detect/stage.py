@@ -62,6 +62,7 @@ class Detect:
 
     def __init__(self, topology: Topology) -> None:
         policy = self._policy = topology.detectors
+        self._declared = len(topology.services)
         self._slot_ms = policy.slot_ms
         self._ahead_ms = policy.max_ahead_ms
         self._max_groups = policy.max_groups_per_service
@@ -73,7 +74,7 @@ class Detect:
 
     def fleets(self) -> Fleets:
         """What the states of one partition share; see fleet.py."""
-        return Fleets(self._policy)
+        return Fleets(self._policy, self._declared)
 
     def new(self, environment: str, service: str, fleets: Fleets | None = None) -> ServiceState:
         """The state of a service of which nothing is known yet; without `fleets` it is alone."""
