@@ -11,7 +11,14 @@ from faultstream.simulate.chance import poisson, stream, uneven
 from faultstream.simulate.generate import Run
 from faultstream.simulate.kinds import KINDS
 from faultstream.simulate.reading import load
-from faultstream.simulate.scenario import Draw, Incident, IncidentKind, Lateness, Scenario
+from faultstream.simulate.scenario import (
+    Draw,
+    Incident,
+    IncidentKind,
+    Lateness,
+    Scenario,
+    Service,
+)
 from faultstream.wire import encode_event
 
 BUSY = load("busy-day")
@@ -121,3 +128,20 @@ def test_chance() -> None:
     spread = sum((one - middle) ** 2 for one in drawn) / 8_000
     assert abs(middle - 10) < 0.3
     assert abs(spread - 30) < 3
+
+
+@pytest.mark.parametrize("kind", list(KINDS))
+def test_any_kind_anywhere(kind: IncidentKind) -> None:
+    """In a fleet of one service each kind of incident can be planted, or is refused in words."""
+    fleet = {"web": Service(layer="api", noise={"validation": 0.5})}
+    for minutes in (None, 0.001):
+        one = Incident(kind=kind, at="00:30", service="web", minutes=minutes)
+        made = Scenario(version=1, name="lonely", hours=6.0, services=fleet, incidents=(one,))
+        try:
+            run: Run | None = Run(made, 1)
+        except ConfigError as exc:
+            run, refused = None, str(exc)
+        if run is None:
+            assert f"a {kind} at web shows no error. Take a service" in refused
+        else:
+            assert sum(one.incident == 0 for one in run.arrivals()) == run.truths[0].events > 0

@@ -100,7 +100,8 @@ class Run:
         if not planting.events:
             place = f"incidents[{len(self.truths)}]"
             problem = f"a {wanted.kind} at {planting.service} shows no error"
-            raise ConfigError(self.scenario.name, place, problem)
+            mend = "Take a service with callers (cascade, ...), more minutes, or a higher rate."
+            raise ConfigError(self.scenario.name, place, problem, mend=mend)
         self._keep(planting, self._truth(wanted, planting))
 
     def _draw(self, draw: Draw, number: int) -> None:

@@ -23,6 +23,9 @@ def _burst(p: Planting) -> None:
 
 
 def _cascade(p: Planting) -> None:
+    """Nothing, where nothing depends on the service."""
+    if not p.fleet[p.service].callers:
+        return
     lag_ms = p.chance.uniform(300, 4_000)
     for cause in p.spread(p.service, p.name("db_down"), p.start_ms, p.end_ms, p.rate(3, 20)):
         p.climb(cause, "unavailable", 0.7, lag_ms=lag_ms)
@@ -35,13 +38,16 @@ def _certificate_expiry(p: Planting) -> None:
 
 
 def _correlated(p: Planting) -> None:
-    """Two services that share a cause nobody sees: they rise together, again and again."""
+    """Two services that share a cause nobody sees: they rise together, again and again. Nothing,
+    where every service has to do with this one."""
     near = {p.service, *(name for name, _ in above(p.fleet, p.service))}
     far = [
         name
         for name in p.fleet
         if name not in near and p.service not in (n for n, _ in above(p.fleet, name))
     ]
+    if not far:
+        return
     other = p.chance.choice(far)
     lag_ms = p.chance.uniform(1_000, 15_000)
     at = float(p.start_ms)
