@@ -51,7 +51,7 @@ def envelope(body: bytes, service: str) -> Found:
             if plain is None:
                 found.refused.append(Refused(f"item {at}", "no JSON object", "send an event"))
                 continue
-            plain.setdefault("event_id", header.get("event_id"))
+            plain["event_id"] = plain.get("event_id") or header.get("event_id")
             _take(found, plain, f"item {at}", service)
         else:
             found.ignore(kind if kind in _KINDS else "other")
@@ -122,7 +122,8 @@ def _take(found: Found, plain: dict[str, Any], where: str, service: str) -> None
     values = _values(plain.get("exception"))
     level = text(plain.get("level")) or "error"
     severity = severity_of(level) or "high"
-    if not values and RANK[severity] < RANK["high"]:
+    typed = any(text(one.get("type")) for one in values)  # a message may have a stack, too
+    if not typed and RANK[severity] < RANK["high"]:
         found.ignore("message")
         return
     made = _event(plain, values, service)
