@@ -12,7 +12,7 @@ discords; Lu et al., DAMP.
 """
 
 from bisect import bisect_left, insort
-from math import sqrt
+from math import dist, sqrt
 from typing import Final
 
 import msgspec
@@ -113,11 +113,12 @@ class Stretches(msgspec.Struct, array_like=True):
         mean = sum(shape) / len(shape)
         up = bisect_left(kept, (mean, shape))
         down = up - 1
+        reach = sqrt(len(shape))
         best, near = float("inf"), shape
         while True:
             above = kept[up][0] - mean if up < len(kept) else float("inf")
             below = mean - kept[down][0] if down >= 0 else float("inf")
-            if min(above, below) ** 2 * len(shape) >= best:
+            if min(above, below) * reach >= best:
                 break
             if above <= below:
                 one = kept[up][1]
@@ -125,14 +126,10 @@ class Stretches(msgspec.Struct, array_like=True):
             else:
                 one = kept[down][1]
                 down -= 1
-            far = 0.0
-            for a, b in zip(shape, one, strict=True):
-                far += (a - b) * (a - b)
-                if far >= best:
-                    break
-            else:
+            far = dist(shape, one)
+            if far < best:
                 best, near = far, one
-        return sqrt(best / len(shape)), near
+        return best / reach, near
 
 
 def _shape(values: list[float], widths: Widths) -> Shape:
