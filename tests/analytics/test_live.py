@@ -28,7 +28,7 @@ def command(name: str, strategy: str, now: int, **more: Any) -> RecoveryCommand:
     fields: dict[str, Any] = {
         "command_id": name, "incident_id": "i1", "attempt": 1, "strategy": strategy,
         "target": Target(environment="production", service="orders"), "issued_at_ms": now - 5_000,
-        "expires_at_ms": now + 30_000,
+        "expires_at_ms": now + 600_000,
     }  # fmt: skip
     return RecoveryCommand(**(fields | more))
 
@@ -77,14 +77,14 @@ def test_facts(place: Address, recorder_at: Callable[..., Recorder]) -> None:
             revision=3, state="verifying", updated_at_ms=now - 3_000, attempts=tried, **common
         ),
     ]
-    hold = {"open_ms": 60_000}
+    hold = {"open_ms": 600_000}
     commands = [
         command("c1", "circuit_break", now, parameters={**hold, "dependency": "db"}),
         command("c2", "circuit_break", now, parameters={"open_ms": 1_000}),
         command("c3", "circuit_break", now, parameters=hold),
         command("c3-back", "circuit_break", now, rollback_of="c3"),
-        command("c4", "timeout_increase", now, parameters={"ttl_ms": 60_000}),
-        command("c5", "timeout_increase", now, parameters={"ttl_ms": 60_000}, dry_run=True),
+        command("c4", "timeout_increase", now, parameters={"ttl_ms": 600_000}),
+        command("c5", "timeout_increase", now, parameters={"ttl_ms": 600_000}, dry_run=True),
         command("c6", "fallback", now, parameters={"ttl_ms": 1}),
     ]
     results = [result("c1", 1, now), result("c1", 2, now), result("c4", 1, now, "failed")]
@@ -114,8 +114,8 @@ def test_facts(place: Address, recorder_at: Callable[..., Recorder]) -> None:
     held = {one.command_id: one for one in found.holds}
     assert set(held) == {"c1", "c6"}
     assert (held["c1"].dependency, held["c1"].instances) == ("db", 2)
-    assert held["c1"].until_at_ms == now + 57_000
-    assert held["c6"].until_at_ms == now + 30_000
+    assert held["c1"].until_at_ms == now + 597_000
+    assert held["c6"].until_at_ms == now + 600_000
     assert judge(found, load(None)).services[0].rule == "1 incident open"
     assert (told["errors"], told["incidents"]["open"]) == (6, 1)
     assert told["strategies"] == [{"strategy": "circuit_break", "tries": 1, "cured": 0}]

@@ -83,7 +83,9 @@ async def test_what_cannot_be_wished(embedded_broker: str, topology: Topology) -
         assert (await gateway.post("/v1/pause", large, OPERATOR))[0] == 413
         assert (await gateway.post("/v1/pause", b"[" * 9_000, OPERATOR))[0] == 400
         assert (await wish(gateway, "pause", for_ms=1, resume=True))[0] == 400
-        status, told = await wish(gateway, "pause", service="orders", for_ms=60_000, reason="why")
+        status, told = await wish(
+            gateway, "pause", service="orders", for_ms=3_600_000, reason="why"
+        )
         assert (status, told["by"], told["subject"]) == (202, "kim", "pause/*/orders")
     records = scan(embedded_broker, topology.topic("control"), {0: 0})
     known = Pauses(embedded_broker, topology)

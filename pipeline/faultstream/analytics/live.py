@@ -12,6 +12,8 @@ from faultstream.core.report import live
 MOST: Final = 200
 """Patterns, incidents and holds that are read."""
 STEPS: Final = 20
+DAYS: Final = 30
+"""An incident that nobody has touched for longer is not shown as open."""
 _MS: Final = "toUnixTimestamp64Milli"
 _DAY: Final = "ingested_at >= now() - toIntervalDay(1)"
 _LASTS: Final = ("hold_ms", "open_ms", "ttl_ms")
@@ -24,25 +26,37 @@ GROUP BY minute, environment, service ORDER BY minute, environment, service"""
 _LAYERS: Final = """SELECT environment, service, argMax(toString(layer), time) FROM errors
 WHERE toStartOfHour(time) >= toStartOfHour(now() - toIntervalMinute(10))
   AND time > now() - toIntervalMinute(10) AND layer != '' GROUP BY environment, service"""
+# Which ones is asked of few columns of few days first, and the rest by key: what is open costs the
+# same whatever was before.
 _PATTERNS: Final = f"""SELECT pattern_id, kind, environment, service, layer, error_type,
   toString(severity), count, rate, {_MS}(first_at), {_MS}(last_at), reason
-FROM (SELECT * FROM pattern_log WHERE {_DAY}
+FROM (SELECT * FROM pattern_log WHERE pattern_id IN (
+    SELECT pattern_id FROM pattern_log WHERE {_DAY} AND experiment_id = '' GROUP BY pattern_id
+    HAVING argMax(state, (revision, offset)) != 'closed'
+    ORDER BY max(last_at) DESC, pattern_id LIMIT {MOST})
   ORDER BY pattern_id, revision DESC, offset DESC LIMIT 1 BY pattern_id)
-WHERE state != 'closed' AND experiment_id = '' ORDER BY last_at DESC, pattern_id LIMIT {MOST}"""
+ORDER BY last_at DESC, pattern_id"""
 _INCIDENTS: Final = f"""SELECT incident_id, environment, root, toString(severity), state,
   {_MS}(first_error_at), {_MS}(opened_at), {_MS}(updated_at), {_MS}(resolved_at), reason,
   attempts
-FROM incidents WHERE (state NOT IN ('resolved', 'closed')
-  OR updated_at > now64(3) - toIntervalHour(1))
-ORDER BY state IN ('resolved', 'closed'), opened_at DESC, incident_id LIMIT {MOST}"""
+FROM (SELECT * FROM incident_log WHERE incident_id IN (
+    SELECT incident_id FROM incident_log WHERE ingested_at >= now() - toIntervalDay({DAYS})
+    GROUP BY incident_id
+    HAVING argMax(state, (updated_at, revision, offset)) NOT IN ('resolved', 'closed')
+      OR max(updated_at) > now64(3) - toIntervalHour(1)
+    ORDER BY max(opened_at) DESC, incident_id LIMIT {MOST})
+  ORDER BY incident_id, updated_at DESC, revision DESC, offset DESC LIMIT 1 BY incident_id)
+ORDER BY state IN ('resolved', 'closed'), opened_at DESC, incident_id"""
 _STEPS: Final = f"""SELECT incident_id, {_MS}(updated_at) AS at, state, reason
 FROM incident_log WHERE has({{ids:Array(String)}}, incident_id)
 ORDER BY incident_id, revision, offset DESC LIMIT 1 BY incident_id, revision"""
 _HOLDS: Final = f"""SELECT c.command_id, c.environment, c.service, c.strategy, c.parameters,
   {_MS}(any(c.expires_at)), count() AS instances,
   {_MS}(min(r.finished_at)), {_MS}(max(r.finished_at))
-FROM (SELECT * FROM commands WHERE {_DAY} AND NOT dry_run AND rollback_of = '') AS c
-INNER JOIN (SELECT * FROM results WHERE {_DAY} AND status IN ('success', 'partial')) AS r
+FROM (SELECT * FROM command_log WHERE {_DAY} AND NOT dry_run AND rollback_of = ''
+  ORDER BY command_id, offset DESC LIMIT 1 BY command_id) AS c
+INNER JOIN (SELECT * FROM result_log WHERE {_DAY} AND status IN ('success', 'partial')
+  ORDER BY result_id, offset DESC LIMIT 1 BY result_id) AS r
   ON r.command_id = c.command_id
 WHERE c.command_id NOT IN (SELECT rollback_of FROM command_log WHERE {_DAY})
 GROUP BY c.command_id, c.environment, c.service, c.strategy, c.parameters
