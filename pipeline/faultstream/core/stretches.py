@@ -45,7 +45,8 @@ class Odd(msgspec.Struct, frozen=True):
 
 
 class Stretches(msgspec.Struct, array_like=True):
-    """What is remembered of one series: at most 2 x SPAN values and `room` stretches."""
+    """What is remembered of one series: at most 2 x SPAN values and `room` stretches. `seen` is in
+    the order in which they were seen last."""
 
     known: int = 0
     mean: float = 0.0
@@ -97,10 +98,11 @@ class Stretches(msgspec.Struct, array_like=True):
         if self.kept:
             distance, near = self._nearest(shape)
             if distance <= like:
+                del self.seen[near]
                 self.seen[near] = self.known
                 return
         while len(self.kept) >= room:
-            oldest = min(self.seen, key=lambda one: (self.seen[one], one))
+            oldest = next(iter(self.seen))
             del self.seen[oldest]
             del self.kept[bisect_left(self.kept, (sum(oldest) / len(oldest), oldest))]
         insort(self.kept, (sum(shape) / len(shape), shape))
