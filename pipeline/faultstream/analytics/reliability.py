@@ -66,7 +66,8 @@ _RECURRING: Final = f"""SELECT count(), countIf(told) FROM (
   GROUP BY f.environment, f.service, f.fingerprint
 )"""
 _STRATEGIES: Final = f"""SELECT strategy, countIf(outcome IN {_JUDGED}) AS tries,
-  countIf(outcome = 'cured'), countIf(outcome IN ('worse', 'rolled_back'))
+  countIf(outcome = 'cured'), countIf(outcome IN ('worse', 'rolled_back')),
+  countIf(outcome = 'expired')
 FROM incident_attempts WHERE rollback_of = '' AND incident_id IN (
   SELECT incident_id FROM incidents WHERE {_OPENED})
 GROUP BY strategy HAVING tries > 0 ORDER BY tries DESC, strategy"""

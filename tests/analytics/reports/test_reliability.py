@@ -103,7 +103,8 @@ def test_advice() -> None:
         unknown=6,
         unknown_type="OddError",
         strategies=[
-            Strategy("retry", 3, 0, 0), Strategy("fallback", 2, 0, 0), Strategy("failover", 4, 3, 1)
+            Strategy("retry", 3, 0, 0, 0), Strategy("fallback", 2, 0, 0, 0),
+            Strategy("failover", 4, 3, 1, 0), Strategy("cache_clear", 3, 0, 0, 1),
         ],
         again=[Again("a", "psycopg.OperationalError", 3)],
         waiting=[Waiting("0190b0c45d1e", "a", "high", T0, "nobody answered")],
@@ -114,6 +115,7 @@ def test_advice() -> None:
     for part in (
         "a has waited for a person for 60 min: nobody answered. `faultstream show 0190b0c4`",
         "`psycopg.OperationalError` of a made 3 incidents",
+        "Nobody answered 1 command",
         "`retry` cured nothing in 3 tries",
         "`failover` made things worse 1 time:",
         "a had 61 errors, after 30",
@@ -122,7 +124,7 @@ def test_advice() -> None:
         "2 messages reached nobody",
     ):
         assert any(part in one for one in found), (part, found)
-    assert len(found) == 8
+    assert len(found) == 9
 
 
 def test_command(ask: Callable[..., Result], tmp_path: Path) -> None:

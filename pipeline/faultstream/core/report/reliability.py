@@ -54,12 +54,13 @@ class Errors(msgspec.Struct, frozen=True):
 
 
 class Strategy(msgspec.Struct, frozen=True):
-    """What came of a strategy; `tries` are those that were judged."""
+    """What came of a strategy; `tries` are those that were judged, `expired` had no answer."""
 
     name: str
     tries: int
     cured: int
     worse: int
+    expired: int
 
 
 class Again(msgspec.Struct, frozen=True):
@@ -231,11 +232,15 @@ def _incidents(facts: Reliability) -> Iterator[str]:
 
 
 def _tries(facts: Reliability) -> Iterator[str]:
+    expired = sum(one.expired for one in facts.strategies)
+    if expired:
+        said = f"Nobody answered {counted(expired, 'command')}: see that executors run."
+        yield f"{said} `faultstream client-state SERVICE`"
     for one in facts.strategies:
         if one.worse:
             times = counted(one.worse, "time")
             yield f"{code(one.name)} made things worse {times}: let it ask for approval."
-        elif one.tries >= _HOPELESS_TRIES and not one.cured:
+        elif one.tries - one.expired >= _HOPELESS_TRIES and not one.cured:
             yield f"{code(one.name)} cured nothing in {one.tries} tries: take it out."
 
 
@@ -305,8 +310,8 @@ def _strategies(facts: Reliability) -> Iterator[str]:
         yield "Nothing was tried and judged."
         return
     rows = [
-        [code(one.name), str(one.tries), str(one.cured), str(one.worse),
+        [code(one.name), str(one.tries), str(one.cured), str(one.worse), str(one.expired),
          percent(one.cured / one.tries) if one.tries else ""]
         for one in facts.strategies
     ]  # fmt: skip
-    yield from table(["strategy", ">tries", ">cured", ">worse", ">share"], rows)
+    yield from table(["strategy", ">tries", ">cured", ">worse", ">no answer", ">share"], rows)
