@@ -1,17 +1,19 @@
 """How long from an error that is published to its command at an executor, and to the end of it.
 
-    python -m benchmarks.latency [--probes 300] [--rate 0] [--idle] [--broker BROKER]
+    python -m benchmarks.latency [--probes 300] [--peak live] [--rate 0] [--idle] [--broker BROKER]
 
 BROKER is `kafka`, `embedded` or host:port. By default it is Apache Kafka, one node on this machine,
 where Java and its jars (or Maven) are, else the embedded one, which hands out what comes in small
-pieces and so is slow at this. Starts the workers detect and respond, measures how many events a
-second detect drains from a backlog (the peak), then keeps a tenth of that coming (`--rate` says
-another, `--idle` none) while probes are published: critical errors, each of a service of its own,
-one every 50 to 150 ms. Commands are read as an executor reads them. The clock starts before the
-probe is handed to the producer. The hops are told apart by the time stamps that producers give
-records, in whole milliseconds. A recovery is done when an executor's result stands on its topic;
-that the errors have really stopped is seen 11 s later, as `verify` in topology.yaml wants it, and
-not shown here.
+pieces and so is slow at this. Starts the workers detect and respond and measures the peak: what
+this machine bears while everything runs on it, so how many events a second detect finishes while
+they are published as fast as they can be (`--peak live`), or how many it drains from a backlog
+while nobody publishes (`--peak backlog`). Then a tenth of that keeps coming (`--rate` says another,
+`--idle` none) while probes are published: critical errors, each of a service of its own, one every
+50 to 150 ms. Commands are read as an executor reads them. The clock starts before the probe is
+handed to the producer. The hops are told apart by the time stamps that producers give records, in
+whole milliseconds. A recovery is done when an executor's result stands on its topic; that the
+errors have really stopped is seen 11 s later, as `verify` in topology.yaml wants it, and not shown
+here.
 Absolute figures mean little on a noisy machine; the load of the machine is shown.
 """
 
@@ -49,6 +51,8 @@ from tests.kafka import ApacheKafka, KafkaAbsentError
 
 KEY = "a key for the benchmark only"
 SETTLE_S, CALM_S = 20.0, 60.0
+WARM_S, PEAK_S = 2.0, 5.0
+UNBOUNDED = 10_000_000
 RECOVERED = 3
 """Services with an executor, whose whole recovery is measured."""
 
@@ -93,7 +97,11 @@ def load_events(brokers: str, topic: str, rate: int) -> None:
         wanted = int((time.monotonic() - began) * rate)
         for number in range(sent, wanted):
             service, value = events[number % len(events)]
-            producer.produce(topic, value, key=service)
+            try:
+                producer.produce(topic, value, key=service)
+            except BufferError:  # faster than the broker takes them
+                wanted = number
+                break
         sent = wanted
         producer.poll(0)
         time.sleep(0.005)
@@ -274,7 +282,8 @@ def main() -> None:
     parser.add_argument("--probes", type=int, default=300)
     parser.add_argument("--rate", type=int, default=0, help="background events a second")
     parser.add_argument("--idle", action="store_true", help="no background at all")
-    parser.add_argument("--peak-events", type=int, default=200_000)
+    parser.add_argument("--peak", choices=["live", "backlog"], default="live")
+    parser.add_argument("--peak-events", type=int, default=200_000, help="in the backlog")
     parser.add_argument("--broker", default="", help="kafka, embedded, or host:port of one")
     parser.add_argument("--load", nargs=2, metavar=("TOPIC", "RATE"), help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -328,27 +337,53 @@ def start(
     if rate or options.idle:
         asyncio.run(topics.create(brokers, topology))
         running.append(worker("detect", brokers, path))
+    elif options.peak == "live":
+        asyncio.run(topics.create(brokers, topology))
+        running.append(worker("detect", brokers, path))
+        detect.wait(running[0].ready, "detect is ready")
+        peak = live(brokers, topology, running[0])
     else:
         detect.backlog(brokers, topology, background(options.peak_events))
         running.append(worker("detect", brokers, path))
         detect.wait(lambda: running[0].done() > 0, "detect begins")
-        first, began = running[0].done(), time.monotonic()
-        detect.wait(lambda: running[0].done() >= options.peak_events, "detect has drained it")
-        peak = (options.peak_events - first) / (time.monotonic() - began)
+        peak = backlog(running[0], options.peak_events)
+    if not rate and not options.idle:
         rate = round(peak / 10)
-        print(f"peak {peak:,.0f} events/s")
+        print(f"peak, {options.peak}: {peak:,.0f} events/s")
     running.append(worker("respond", brokers, path))
     for one in running:
         detect.wait(one.ready, "the workers are ready")
     return rate
 
 
+def backlog(worker: detect.Contestant, events: int) -> float:
+    """Events a second that detect drains while nobody publishes."""
+    first, began = worker.done(), time.monotonic()
+    detect.wait(lambda: worker.done() >= events, "detect has drained it")
+    return (events - first) / (time.monotonic() - began)
+
+
+def live(brokers: str, topology: Topology, worker: detect.Contestant) -> float:
+    """Events a second that detect finishes while another process publishes all it can."""
+    load = loading(brokers, topology, UNBOUNDED)
+    try:
+        time.sleep(WARM_S)
+        first, began = worker.done(), time.monotonic()
+        time.sleep(PEAK_S)
+        return (worker.done() - first) / (time.monotonic() - began)
+    finally:
+        child.kill(load)
+
+
+def loading(brokers: str, topology: Topology, rate: int) -> "subprocess.Popen[bytes]":
+    """Another process that publishes `rate` events a second."""
+    argv = [sys.executable, "-m", "benchmarks.latency", "--broker", brokers]
+    return child.spawn([*argv, "--load", topology.topic("errors"), str(rate)])
+
+
 def under_load(brokers: str, topology: Topology, rate: int, probes: int) -> Seen:
     """Measure while `rate` events a second come from another process."""
-    load: subprocess.Popen[bytes] | None = None
-    if rate:
-        argv = [sys.executable, "-m", "benchmarks.latency", "--broker", brokers]
-        load = child.spawn([*argv, "--load", topology.topic("errors"), str(rate)])
+    load = loading(brokers, topology, rate) if rate else None
     try:
         return asyncio.run(measure(brokers, topology, probes))
     finally:
