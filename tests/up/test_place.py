@@ -38,7 +38,7 @@ def test_short_key_is_refused(tmp_path: Path, length: int, *, refused: bool) -> 
             place.signing_key()
         assert str(error.value) == (
             f"{file}: too short for a signing key; must be at least 16 bytes; got 15 bytes. "
-            "Delete the file and a new key is made"
+            "Delete the file and a new one is made"
         )
     place.leave()
 

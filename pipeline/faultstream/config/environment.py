@@ -7,8 +7,8 @@ from typing import Final
 from faultstream.config.errors import Problem
 from faultstream.config.settings import PREFIX, VARIABLES
 
-_OURS: Final = frozenset({f"{PREFIX}DEMO_SETUP"})
-"""Set by a part of faultstream for another."""
+_OURS: Final = frozenset({f"{PREFIX}DEMO_SETUP", f"{PREFIX}KAFKA_JARS"})
+"""Set by a part of faultstream for another, and what benchmarks and tests read."""
 
 
 def misspelt(env: Mapping[str, str], named: Collection[str] = ()) -> list[Problem]:
