@@ -18,8 +18,11 @@ from bisect import bisect_right
 from pathlib import Path
 from typing import Final
 
-import numpy as np
-from numpy.typing import NDArray
+try:
+    import numpy as np
+    from numpy.typing import NDArray
+except ImportError:
+    sys.exit("fitting needs numpy, which is no dependency of faultstream: pip install numpy")
 
 from faultstream.cli import offline
 from faultstream.core.detect import predict, predict_model
