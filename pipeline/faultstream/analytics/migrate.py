@@ -36,6 +36,7 @@ VIEWS: Final = (
     "pattern_history",
     "recovery_success",
     "mttd_mttr",
+    "outages",
     "availability_over",
     "regressions",
     "cascade_edges",

@@ -29,10 +29,8 @@ _SERVICES: Final = f"""SELECT environment, service,
 FROM errors_per_minute AS e
 WHERE {_HERE} AND minute < {_END} AND minute >= fromUnixTimestamp64Milli({{before:Int64}})
 GROUP BY environment, service HAVING now > 0 ORDER BY now DESC, environment, service"""
-_OUTAGES: Final = f"""SELECT environment, root, {_MS}(first_error_at),
-  if(resolved_at IS NULL, if({_OVER}, {_MS}(updated_at), {{end:Int64}}), {_MS}(resolved_at))
-FROM incidents WHERE {_HERE} AND experiment_id = '' AND severity IN ('critical', 'fatal')
-  AND NOT false_alarm AND opened_at < {_END} AND (NOT {_OVER} OR updated_at >= {_BEGIN})"""
+_OUTAGES: Final = f"""SELECT environment, service, {_MS}(began_at), {_MS}(ended_at)
+FROM outages WHERE {_HERE} AND began_at < {_END} AND ended_at >= {_BEGIN}"""
 _INCIDENTS: Final = f"""SELECT count(), countIf(NOT {_OVER}), countIf(false_alarm),
   groupArrayIf(greatest(0, dateDiff('millisecond', first_error_at, opened_at)),
     severity IN ('critical', 'fatal')),

@@ -10,6 +10,7 @@ from faultstream import wire
 from faultstream.analytics import chain, live, summary
 from faultstream.analytics.client import Connection, Place
 from faultstream.analytics.errors import SinkAway, SinkRefused
+from faultstream.cli.reading import NOTHING
 from faultstream.core.policy import Topology
 from faultstream.core.report.live import Live, judge
 from faultstream.gateway.errors import AwayError
@@ -92,7 +93,7 @@ class Answering:
         except SinkAway as exc:
             raise AwayError(str(exc)) from exc
         except SinkRefused as exc:
-            nothing = exc.code in {60, 81}
+            nothing = exc.code in NOTHING
             raise AwayError("nothing was recorded yet" if nothing else str(exc)) from exc
 
 

@@ -2,7 +2,6 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
 
 import click
 
@@ -10,11 +9,11 @@ from faultstream.cli.duration import DURATION
 from faultstream.cli.reading import reading, where
 from faultstream.cli.report_file import write
 
-DAY_MS: Final = 86_400_000
-
 
 @click.command("report")
-@click.option("--since", "since_ms", type=DURATION, help="How far back: 2h, 7d, ... Default: 24h.")
+@click.option(
+    "--since", "since_ms", type=DURATION, default="24h", show_default=True, help="How far back."
+)
 @click.option(
     "--until", type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]),
     help="Its end, in UTC. Default: now.",
@@ -35,7 +34,7 @@ DAY_MS: Final = 86_400_000
 @where
 def command(
     *,
-    since_ms: int | None,
+    since_ms: int,
     until: datetime | None,
     environment: str,
     availability: float,
@@ -64,7 +63,7 @@ def command(
         end_ms = fresh(connection)[1]
         if until is not None:
             end_ms = int(until.replace(tzinfo=UTC).timestamp() * 1000)
-        read = facts(connection, end_ms - (since_ms or DAY_MS), end_ms, environment)
+        read = facts(connection, end_ms - since_ms, end_ms, environment)
     judged = reliability.goals(read, availability / 100)
     text = (reliability.as_json if as_json else reliability.report)(read, availability / 100)
     if output is None:

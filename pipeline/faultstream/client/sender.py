@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from faultstream.client import asking, lifetime
 from faultstream.client.brokers import addresses
+from faultstream.ops import producers
 
 if TYPE_CHECKING:
     from aiokafka import AIOKafkaProducer
@@ -105,10 +106,10 @@ class Sender:
         try:
             await producer.start()
         except (KafkaError, OSError, TimeoutError):
-            await _stop(producer)
+            await producers.stop(producer, _STOP_TIMEOUT_S)
             return False
         except BaseException:
-            await _stop(producer)
+            await producers.stop(producer, _STOP_TIMEOUT_S)
             raise
         self._producer = producer
         return True
@@ -167,7 +168,7 @@ class Sender:
         """Give the producer up; what is under way may still arrive."""
         producer, self._producer = self._producer, None
         if producer is not None:
-            await _stop(producer)
+            await producers.stop(producer, _STOP_TIMEOUT_S)
 
 
 async def _error(sent: "asyncio.Future[Any] | Exception") -> Exception | None:
@@ -193,18 +194,3 @@ def _passing(error: Exception) -> bool:
         | errors.RecordTooLargeError
         | UnicodeError,
     )
-
-
-async def _stop(producer: "AIOKafkaProducer") -> None:
-    """Stop it; by force when the broker does not answer, so that nothing goes on behind us."""
-    with contextlib.suppress(Exception):
-        async with asyncio.timeout(_STOP_TIMEOUT_S):
-            await producer.stop()
-            return
-    task = producer._sender.sender_task if producer._sender is not None else None  # noqa: SLF001
-    if task is not None:
-        task.cancel()
-        await asyncio.wait([task], timeout=_STOP_TIMEOUT_S)
-    with contextlib.suppress(Exception):
-        async with asyncio.timeout(_STOP_TIMEOUT_S):
-            await producer.client.close()

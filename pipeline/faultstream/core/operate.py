@@ -77,8 +77,7 @@ def _done(turn: Turn, control: Control, wish: controls.Wish, case: Case) -> None
 
 def _misses(turn: Turn, case: Case, said: str) -> None:
     """An approval of what does not wait: whoever gave it hears so, and the reason stays."""
-    reason = case.incident.reason
-    *_, reason = reason.split(_BEFORE) if _BEFORE in reason else [reason]
+    reason = case.incident.reason.rpartition(_BEFORE)[2]
     waits = case.proposal or "nothing"
     case.incident.reason = f"{said}{waits} waits for approval{_BEFORE}{reason}"
     turn.touch(case)

@@ -10,8 +10,8 @@ from typing import Any
 from aiohttp import web
 from aiokafka.errors import KafkaError
 
-from faultstream import wire
 from faultstream.gateway.access import Access
+from faultstream.gateway.answer import answer
 from faultstream.gateway.errors import AwayError, ProblemError
 
 Ask = Callable[[str, str, str], Awaitable[list[dict[str, Any]]]]
@@ -41,8 +41,4 @@ class Clients:
             )
         except KafkaError as exc:
             raise AwayError(f"Kafka: {str(exc)[:200]}") from exc
-        return web.Response(
-            body=wire.dumps({"service": service, "instances": found}),
-            content_type="application/json",
-            headers={"Cache-Control": "no-store"},
-        )
+        return answer({"service": service, "instances": found})

@@ -22,7 +22,7 @@ from aiokafka.errors import (
 
 from faultstream.core.policy import Topology
 from faultstream.gateway.errors import AwayError, FullError, ProblemError
-from faultstream.ops import log
+from faultstream.ops import log, producers
 from faultstream.ops.health import Health
 from faultstream.ops.metrics import GATEWAY_WAITING
 from faultstream.transport import topics
@@ -214,7 +214,7 @@ class Publisher:
         try:
             await producer.start()
         except BaseException:
-            await _stop(producer)
+            await producers.stop(producer, _STOP_S)
             raise
         self._producer = producer
         if self._away:
@@ -294,24 +294,9 @@ class Publisher:
     async def _stop(self) -> None:
         producer, self._producer = self._producer, None
         if producer is not None:
-            await _stop(producer)
+            await producers.stop(producer, _STOP_S)
 
 
 def _tell(batch: Batch) -> None:
     if not batch.told.done():
         batch.told.set_result(None)
-
-
-async def _stop(producer: AIOKafkaProducer) -> None:
-    """Stop it; by force when the broker does not answer, so that nothing goes on behind us."""
-    with contextlib.suppress(Exception):
-        async with asyncio.timeout(_STOP_S):
-            await producer.stop()
-            return
-    task = producer._sender.sender_task if producer._sender is not None else None  # noqa: SLF001
-    if task is not None:
-        task.cancel()
-        await asyncio.wait([task], timeout=_STOP_S)
-    with contextlib.suppress(Exception):
-        async with asyncio.timeout(_STOP_S):
-            await producer.client.close()

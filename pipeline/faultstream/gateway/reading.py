@@ -13,6 +13,7 @@ from aiohttp import web
 from faultstream import wire
 from faultstream.core.report.live import Live
 from faultstream.gateway.access import Access
+from faultstream.gateway.answer import answer
 from faultstream.gateway.errors import AwayError, ProblemError
 from faultstream.gateway.pauses import Pauses
 from faultstream.ops.health import Health
@@ -103,7 +104,7 @@ class Reading:
                 "services": [{name: getattr(one, name) for name in names} for one in live.services],
             }
         told["parts"] = {name: {"well": not why, "reason": why} for name, why in parts.items()}
-        return _json(told)
+        return answer(told)
 
     async def _live(self, request: web.Request) -> web.Response:
         self._access.admit(request, "read")
@@ -111,13 +112,13 @@ class Reading:
         plain = wire.plain(live)
         plain["away"] = self._health.waiting.get("kafka", "")
         plain["pauses"] = [] if self._pauses is None else self._pauses.known()
-        return _json(plain)
+        return answer(plain)
 
     async def _summary(self, request: web.Request) -> web.Response:
         self._access.admit(request, "read")
         hours = _number(request, "hours", 24, 1, _MOST_HOURS)
         found = await self._asked(("summary", hours), lambda: self._answers.summary(hours))
-        return _json(found)
+        return answer(found)
 
     async def _incidents(self, request: web.Request) -> web.Response:
         self._access.admit(request, "read")
@@ -132,7 +133,7 @@ class Reading:
             limit=_number(request, "limit", 100, 1, _MOST_INCIDENTS),
         )
         found = await self._asked(("incidents", query), lambda: self._answers.incidents(query))
-        return _json({"incidents": found})
+        return answer({"incidents": found})
 
     async def _incident(self, request: web.Request) -> web.Response:
         self._access.admit(request, "read")
@@ -141,7 +142,7 @@ class Reading:
             found = await self._asked(("chain", prefix), lambda: self._answers.incident(prefix))
         except LookupError as exc:
             raise ProblemError(404, "no such incident", str(exc)[:500]) from exc
-        return _json(found)
+        return answer(found)
 
     async def _asked(self, key: tuple[Any, ...], ask: Callable[[], T]) -> T:
         """The answer, or the one that somebody else waits for, or got within FRESH_S."""
@@ -170,11 +171,3 @@ def _number(request: web.Request, name: str, default: int, least: int, most: int
     ):
         raise ProblemError(400, f"{name} is no such number", given[:40], mend=f"{least} to {most}")
     return int(given)
-
-
-def _json(plain: Any) -> web.Response:
-    return web.Response(
-        body=wire.dumps(plain),
-        content_type="application/json",
-        headers={"Cache-Control": "no-store"},
-    )

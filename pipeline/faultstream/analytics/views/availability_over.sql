@@ -1,5 +1,4 @@
--- How long each service was up, of any number of hours: it counts as down while a critical or fatal
--- incident that began in it is open. Experiments and false alarms are left out.
+-- How long each service was up, of any number of hours: it is down in its outages.
 --   SELECT * FROM availability_over(hours = 720)
 CREATE OR REPLACE VIEW availability_over AS
 SELECT
@@ -11,15 +10,12 @@ SELECT
     spans, arrayEnumerate(spans))) / 1000 AS down_s,
   round(1 - down_s / ({hours:UInt32} * 3600), 6) AS available_ratio
 FROM (
-  SELECT environment, root AS service, arraySort(groupArray((
-    greatest(toUnixTimestamp64Milli(first_error_at),
+  SELECT environment, service, arraySort(groupArray((
+    greatest(toUnixTimestamp64Milli(began_at),
       toUnixTimestamp64Milli(now64(3)) - {hours:UInt32} * 3600000),
-    toUnixTimestamp64Milli(multiIf(resolved_at IS NOT NULL, assumeNotNull(resolved_at),
-      state = 'closed', updated_at, now64(3)))))) AS spans
-  FROM incidents
-  WHERE severity IN ('critical', 'fatal') AND experiment_id = '' AND NOT false_alarm
-    AND (state NOT IN ('resolved', 'closed')
-      OR updated_at >= now64(3) - toIntervalHour({hours:UInt32}))
+    toUnixTimestamp64Milli(ended_at)))) AS spans
+  FROM outages
+  WHERE ended_at >= now64(3) - toIntervalHour({hours:UInt32})
   GROUP BY environment, service
 )
 ORDER BY available_ratio, environment, service;
