@@ -4,8 +4,9 @@ import msgspec
 import pytest
 from rich.console import Console, ConsoleDimensions
 
-from faultstream.cli.top_view import spark, trouble, view
+from faultstream.cli.top_view import trouble, view
 from faultstream.config.topology import load
+from faultstream.core.report.chart import spark
 from faultstream.core.report.live import Facts, Live, judge
 from tests.gateway.test_page import EVIL, FACTS
 

@@ -8,12 +8,12 @@ from rich.table import Table
 from rich.text import Text
 
 from faultstream.cli.show_tree import freshness, state_text
+from faultstream.core.report.chart import spark
 from faultstream.core.report.live import Hold, Live, LiveIncident
 from faultstream.core.report.text import clean, counted, length, rough
 
 _COLOURS: Final = {"healthy": "green", "warning": "yellow", "critical": "red"}
 _MARKS: Final = {"healthy": "●", "warning": "▲", "critical": "■"}
-_BLOCKS: Final = "▁▂▃▄▅▆▇█"
 _OUTCOMES: Final = {"cured": "green", "failed": "red", "worse": "red", "pending": "cyan",
                     "running": "cyan", "done": "cyan"}  # fmt: skip
 _FIXED: Final = 14
@@ -60,12 +60,6 @@ def _head(live: Live) -> Text:
 def _rates(live: Live, width: int) -> Text:
     told = f"  {counted(sum(live.rates), 'error')} in the last hour"
     return Text(spark(live.rates[-max(10, width - len(told) - 2) :]) + told, no_wrap=True)
-
-
-def spark(values: Sequence[int]) -> str:
-    """A line of blocks; a space is none at all."""
-    most = max(1, *values)
-    return "".join(_BLOCKS[-(-8 * one // most) - 1] if one else " " for one in values)
 
 
 def _services(live: Live, most: int) -> Table:

@@ -17,10 +17,11 @@ from faultstream.config.settings import Settings
 from faultstream.config.topology import load
 from faultstream.core.controls import Wish, ask
 from faultstream.core.errors import DataError
+from faultstream.core.machine import OVER
 from faultstream.core.records import Control, Incident
 from faultstream.core.report.text import clean
 from faultstream.transport import wishes
-from faultstream.transport.wishes import OVER, Asked
+from faultstream.transport.wishes import Asked
 
 MOST_SHOWN: Final = 6
 

@@ -12,6 +12,7 @@ from msgspec import Meta
 from faultstream import wire
 from faultstream.core.controls import Acknowledge, Approve, Cancel, Resolve, Trigger, ask, paused
 from faultstream.core.errors import DataError
+from faultstream.core.machine import OVER
 from faultstream.core.policy import Topology
 from faultstream.core.records import Incident
 from faultstream.core.strategy import check
@@ -119,7 +120,7 @@ class Steering:
                 dry_run=said.dry_run,
             )
             return (await wishes.recovered(one, before, wish, now_ms()))[1]
-        if before.state in wishes.OVER:
+        if before.state in OVER:
             raise ProblemError(409, "it is over", before.reason, incident=wire.to_dict(before))
         if kind == "approve" and before.state != "escalated":
             detail = f"it is {before.state}: {before.reason}"

@@ -12,6 +12,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from faultstream import wire
 from faultstream.core.controls import Trigger, ask, opened_by
 from faultstream.core.errors import DataError
+from faultstream.core.machine import OVER
 from faultstream.core.policy import TopicRole, Topology
 from faultstream.core.records import Control, ControlKind, Incident, Pattern, Record
 from faultstream.transport.scan import newest_first, scan
@@ -20,7 +21,6 @@ from faultstream.transport.topics import wait_for_broker
 R = TypeVar("R", bound=Record)
 
 CONNECT_TIMEOUT_S: Final = 10.0
-OVER: Final = frozenset({"resolved", "closed"})
 SURE: Final = 6
 """So many digits of an id are hardly those of two incidents."""
 

@@ -122,8 +122,13 @@ def line(buckets: Sequence[Bucket], bucket_ms: int, begin_ms: int, end_ms: int) 
         place = (one.at_ms - begin_ms) // bucket_ms
         if 0 <= place < len(sums):
             sums[place] += one.errors
-    most = max(1, *sums)
-    return "".join(_BLOCKS[-(-8 * each // most)] for each in sums)
+    return spark(sums)
+
+
+def spark(values: Sequence[int]) -> str:
+    """A line of blocks; a space is none at all."""
+    most = max(1, *values)
+    return "".join(_BLOCKS[-(-8 * each // most)] for each in values)
 
 
 def _services(buckets: Sequence[Bucket]) -> list[str]:

@@ -9,6 +9,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from faultstream.core.machine import OVER
 from faultstream.core.policy import Topology
 from faultstream.core.report.text import counted
 
@@ -84,7 +85,7 @@ class LiveIncident(msgspec.Struct, frozen=True):
     @property
     def is_open(self) -> bool:
         """Whether it is not over."""
-        return self.state not in {"resolved", "closed"}
+        return self.state not in OVER
 
 
 class Hold(msgspec.Struct, frozen=True):
