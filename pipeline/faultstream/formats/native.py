@@ -342,6 +342,18 @@ def _without_nulls(field: Any) -> Any:
     return field
 
 
+def loads(value: bytes) -> Any:
+    """The JSON in the bytes, also where their text is broken.
+
+    Raises:
+        DataError: stage `decode`; it is no JSON.
+    """
+    try:
+        return orjson.loads(value)
+    except orjson.JSONDecodeError:
+        return loads_broken(value)
+
+
 def loads_broken(value: bytes) -> Any:
     """Errors about encodings tend to carry broken text: what is no character becomes U+FFFD.
 

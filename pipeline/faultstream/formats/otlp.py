@@ -19,7 +19,7 @@ from faultstream.core.severity import Severity
 from faultstream.formats.found import Found, Refused, hexadecimal, items, number, text, under
 from faultstream.formats.logs import stack
 from faultstream.formats.logs.head import PLAIN
-from faultstream.formats.native import MAX_TIME_MS, loads_broken
+from faultstream.formats.native import MAX_TIME_MS, loads
 
 ERROR: Final = 17
 _FATAL: Final = 21
@@ -62,10 +62,7 @@ def from_json(body: bytes, service: str) -> Found:
     Raises:
         DataError: stage `decode` (no request) or `size`.
     """
-    try:
-        plain = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        plain = loads_broken(body)
+    plain = loads(body)
     if not isinstance(plain, dict):
         raise DataError("decode", "an export request must be a JSON object")
     found = Found()

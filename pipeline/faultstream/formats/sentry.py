@@ -9,15 +9,13 @@ https://develop.sentry.dev/sdk/foundations/envelopes/ and /sdk/foundations/event
 from collections.abc import Iterator
 from typing import Any, Final
 
-import orjson
-
 from faultstream.core.errors import DataError
 from faultstream.core.event import Cause, ErrorEvent, Frame
 from faultstream.core.severity import RANK
 from faultstream.formats.found import Found, Refused, hexadecimal, items, number, text, under
 from faultstream.formats.logs.format import severity_of
 from faultstream.formats.logs.head import PLAIN
-from faultstream.formats.native import MAX_TIME_MS, loads_broken
+from faultstream.formats.native import MAX_TIME_MS, loads
 from faultstream.wire import parse_time
 
 MAX_ITEMS: Final = 200
@@ -106,12 +104,9 @@ def _items(rest: bytes) -> Iterator[tuple[str, bytes]]:
 
 def _object(raw: bytes) -> dict[str, Any] | None:
     try:
-        plain = orjson.loads(raw)
-    except orjson.JSONDecodeError:
-        try:
-            plain = loads_broken(raw)
-        except DataError:
-            return None
+        plain = loads(raw)
+    except DataError:
+        return None
     return plain if isinstance(plain, dict) else None
 
 
