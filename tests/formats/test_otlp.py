@@ -12,6 +12,7 @@ from faultstream.core.event import Cause, ErrorEvent
 from faultstream.formats import otlp
 from faultstream.formats.found import Found
 from faultstream.formats.logs.head import PLAIN
+from faultstream.formats.otlp_event import MAX_RECORDS
 
 STACK = (
     "shop.pay.PaymentException: not charged\n"
@@ -149,6 +150,6 @@ def test_lists_and_objects_are_json_text() -> None:
 
 def test_records_are_bounded() -> None:
     """More than a request may hold is refused whole, before it is all read."""
-    many = request(*[{"severityNumber": 1}] * (otlp.MAX_RECORDS + 1))
+    many = request(*[{"severityNumber": 1}] * (MAX_RECORDS + 1))
     with pytest.raises(DataError, match="more than 20000 log records"):
         otlp.from_json(json.dumps(many).encode(), "s")

@@ -11,7 +11,7 @@ import cramjam
 import pytest
 
 from faultstream.core.policy import GatewayPolicy, Topology
-from faultstream.gateway.receiving import split
+from faultstream.gateway.split import split
 from tests.gateway.kit import ERROR, TOKEN, running
 
 NOTHING: dict[str, str] = {}

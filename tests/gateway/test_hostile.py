@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 
 from faultstream.core.errors import DataError
 from faultstream.core.policy import GatewayPolicy, Topology
-from faultstream.formats import otlp, sentry
+from faultstream.formats import otlp, otlp_spans, sentry
 from faultstream.formats.found import Found, Refused
 from faultstream.gateway import admission
 from tests.gateway.kit import Gateway, running
 
-PATHS = ("/v1/errors", "/v1/logs", "/api/1/envelope/", "/api/1/store/")
+PATHS = ("/v1/errors", "/v1/logs", "/v1/traces", "/api/1/envelope/", "/api/1/store/")
 TYPES = ("application/json", "application/x-protobuf", "application/x-ndjson", "text/plain", "")
 JSON = st.recursive(
     st.none()
@@ -64,7 +64,7 @@ def test_any_json_is_read(plain: object) -> None:
     """Whatever JSON stands where an event, or a list of log records, is awaited: it is read or
     refused, and what comes of it is an event within its limits."""
     raw = json.dumps(plain).encode()
-    for reading in (sentry.event, otlp.from_json):
+    for reading in (sentry.event, otlp.from_json, otlp_spans.from_json):
         with suppress(DataError):
             usable(reading(raw, "s"))
     exception = json.dumps({"exception": plain, "tags": plain, "logentry": plain}).encode()
@@ -72,6 +72,13 @@ def test_any_json_is_read(plain: object) -> None:
     record = {"severityNumber": 17, "attributes": plain, "body": plain, "timeUnixNano": plain}
     logs = {"resourceLogs": [{"resource": plain, "scopeLogs": [{"logRecords": [record]}]}]}
     usable(otlp.from_json(json.dumps(logs).encode(), "s"))
+    raised = {"name": "exception", "attributes": plain, "timeUnixNano": plain}
+    for span in (
+        {"traceId": plain, "spanId": plain, "parentSpanId": plain, "events": [raised]},
+        {"attributes": plain, "events": plain},
+    ):
+        spans = {"resourceSpans": [{"resource": plain, "scopeSpans": [{"spans": [span, plain]}]}]}
+        usable(otlp_spans.from_json(json.dumps(spans).encode(), "s"))
 
 
 @given(st.binary(max_size=200), KNOWN)
@@ -82,6 +89,7 @@ def test_any_bytes_are_read(raw: bytes, plain: object) -> None:
     for reading, value in (
         (sentry.envelope, raw), (sentry.envelope, b"{}\n" + raw), (sentry.envelope, item),
         (otlp.from_protobuf, raw), (otlp.from_json, raw), (sentry.event, raw),
+        (otlp_spans.from_protobuf, raw), (otlp_spans.from_json, raw),
     ):  # fmt: skip
         with suppress(DataError):
             usable(reading(value, "s"))
@@ -112,7 +120,7 @@ async def test_no_body_is_our_fault(gateway: Gateway, path: str) -> None:
                 assert status in {200, 202, 400, 413, 415}, (body[:40], headers, answer)
 
 
-@given(body=st.binary(max_size=300), at=st.integers(0, 3), kind=st.sampled_from(TYPES))
+@given(body=st.binary(max_size=300), at=st.integers(0, 4), kind=st.sampled_from(TYPES))
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_no_bytes_are_our_fault(gateway: Gateway, body: bytes, at: int, kind: str) -> None:
     """As above, for bytes that nobody thought of."""

@@ -58,10 +58,10 @@ async def test_sentry(embedded_broker: str, topology: Topology) -> None:
 @pytest.mark.parametrize("compression", ["none", "gzip"])
 async def test_opentelemetry(embedded_broker: str, topology: Topology, compression: str) -> None:
     """A logged exception arrives with type, stack, message and what the resource says; warnings do
-    not."""
+    not. One that left two spans arrives once, of the inner one; spans without do not."""
     async with running(embedded_broker, topology, senders={"otel": TOKEN}) as gateway:
         await application("otel_app.py", gateway.address, TOKEN, compression)
-        (event,) = await gateway.events()
+        event, raised = sorted(await gateway.events(), key=lambda one: "trace_id" in one)
     assert event["error_type"] == "ValueError"
     assert event["message"] == "card [card] was not charged"
     assert event["causes"][0]["error_type"] == "ConnectionResetError"
@@ -70,3 +70,17 @@ async def test_opentelemetry(embedded_broker: str, topology: Topology, compressi
     wanted = {"service": "till", "release": "2.4.1", "environment": "staging", "instance": "till-9"}
     assert {name: event[name] for name in wanted} == wanted
     assert event["event_id"]
+    wanted |= {"operation": "/refund", "component": "till.refunds"}
+    assert {name: raised[name] for name in wanted} == wanted
+    assert raised["error_type"] == "ConnectionResetError"
+    assert raised["message"] == "reset by 10.0.0.7, password=[scrubbed]"
+    assert raised["frames"][-1]["function"] == "connect"
+    assert len(raised["trace_id"]) == 32
+
+
+async def test_metrics_are_told_where_to_go(embedded_broker: str, topology: Topology) -> None:
+    """OpenTelemetry's metrics are answered with a status that exporters do not try again."""
+    async with running(embedded_broker, topology) as gateway:
+        status, answer = await gateway.post("/v1/metrics", b"{}")
+    assert (status, answer["title"]) == (501, "metrics are no errors")
+    assert "faultstream watch" in answer["mend"]

@@ -17,7 +17,7 @@ from faultstream.ops.health import Health
 @click.command("gateway")
 @click.option("--listen", help="host:port; by default FAULTSTREAM_GATEWAY_LISTEN.")
 def command(listen: str | None) -> None:
-    """Take errors over HTTP: JSON, Sentry's SDKs, OpenTelemetry's logs. Show how things stand.
+    """Take errors over HTTP: JSON, Sentry's SDKs, OpenTelemetry. Show how things stand.
 
     Sending is answered when Kafka has it; the live page is at /. Tokens stand in
     FAULTSTREAM_GATEWAY_TOKENS, _READERS and _OPERATORS; without any, whoever is on this machine may

@@ -12,21 +12,20 @@ from typing import Any, Final
 
 import msgspec
 from aiohttp import web
-from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
 
 from faultstream.core.errors import DataError
 from faultstream.core.event import ErrorEvent
 from faultstream.core.policy import GatewayPolicy
-from faultstream.formats import otlp, sentry
+from faultstream.formats import sentry
 from faultstream.formats.found import Found, Refused
-from faultstream.formats.native import loads_broken
-from faultstream.gateway import admission
+from faultstream.gateway import admission, otlp_forms
 from faultstream.gateway.access import OPEN, Access, Caller
 from faultstream.gateway.allowance import Allowance
 from faultstream.gateway.body import Bodies
 from faultstream.gateway.errors import AwayError, ProblemError
 from faultstream.gateway.posting import Posting
 from faultstream.gateway.publisher import Publisher
+from faultstream.gateway.split import split, timed
 from faultstream.ops.clock import now_ms
 from faultstream.ops.metrics import GATEWAY_RECORDS
 
@@ -36,7 +35,6 @@ _STRETCH: Final = 200
 """Records that are admitted before others get a turn."""
 _NAME: Final = re.compile(r"[A-Za-z][\w.-]{0,100}")
 _HEXES: Final = re.compile(r"[0-9a-f]{32}")
-PROTOBUF: Final = "application/x-protobuf"
 
 
 class Outcome(msgspec.Struct):
@@ -92,7 +90,9 @@ class Receiving:
     def add_to(self, app: web.Application) -> None:
         """The routes."""
         app.router.add_post("/v1/errors", self._native)
-        app.router.add_post("/v1/logs", self._otlp)
+        app.router.add_post("/v1/logs", self._logs)
+        app.router.add_post("/v1/traces", self._traces)
+        app.router.add_post("/v1/metrics", self._metrics)
         for tail in ("envelope", "store"):
             for end in ("", "/"):
                 path = f"/api/{{project:[\\w.-]{{1,100}}}}/{tail}{end}"
@@ -107,7 +107,7 @@ class Receiving:
             now = now_ms()
             read = Read("native")
             for at, (where, value) in enumerate(values):
-                read.add(where, admission.raw(value, where, now), timed=_timed(value))
+                read.add(where, admission.raw(value, where, now), timed=timed(value))
                 await _turn(at)
             outcome = await self._publish(request, body, caller, read)
         if not outcome.ids and outcome.refused:
@@ -122,22 +122,23 @@ class Receiving:
         outcome, body = await self._foreign(request, "sentry", sentry.event, _service(request))
         return _sentry_answer(outcome, body)
 
-    async def _otlp(self, request: web.Request) -> web.Response:
-        as_json = request.content_type == "application/json"
-        if not as_json and request.content_type not in {PROTOBUF, "application/protobuf"}:
-            mend = f"send application/json or {PROTOBUF}"
-            raise ProblemError(415, "unknown Content-Type", request.content_type[:80], mend=mend)
-        reading = otlp.from_json if as_json else otlp.from_protobuf
+    async def _logs(self, request: web.Request) -> web.Response:
+        return await self._otlp(request, otlp_forms.LOGS)
+
+    async def _traces(self, request: web.Request) -> web.Response:
+        return await self._otlp(request, otlp_forms.TRACES)
+
+    async def _otlp(self, request: web.Request, signal: otlp_forms.Signal) -> web.Response:
+        as_json = otlp_forms.is_json(request)
+        reading = signal.from_json if as_json else signal.from_protobuf
         outcome, _ = await self._foreign(request, "otlp", reading, _of_token)
-        said = "; ".join(f"{one.where}: {one.problem}" for one in outcome.refused[:5])
-        if as_json:
-            partial = {"rejectedLogRecords": str(len(outcome.refused)), "errorMessage": said}
-            return web.json_response({"partialSuccess": partial} if said else {})
-        answer = ExportLogsServiceResponse()
-        if said:
-            answer.partial_success.rejected_log_records = len(outcome.refused)
-            answer.partial_success.error_message = said
-        return web.Response(body=answer.SerializeToString(), content_type=PROTOBUF)
+        return otlp_forms.answer(signal, outcome.refused, as_json=as_json)
+
+    async def _metrics(self, request: web.Request) -> web.Response:
+        """A status that exporters do not try again."""
+        self._access.admit(request, "send")
+        mend = "send no metrics here; `faultstream watch` reads those that are scraped"
+        raise ProblemError(501, "metrics are no errors", mend=mend)
 
     async def _foreign(
         self,
@@ -202,63 +203,6 @@ class Receiving:
         counter(form, "duplicate").inc(known)
         counter(form, "accepted").inc(len(records) - known)
         return Outcome([one.event_id for one in records], found.refused, found.ignored)
-
-
-def split(body: bytes, content_type: str) -> list[tuple[str, bytes]]:
-    """The records in a body: an object, an array of them, or one on each line.
-
-    Raises:
-        ProblemError: 400; there is none, or it is no JSON.
-    """
-    start = body.lstrip()[:1]
-    if not start:
-        raise ProblemError(
-            400, "the body is empty", mend='send {"service": ..., "error_type": ...}'
-        )
-    if start == b"[":
-        return [(f"[{at}]", bytes(one)) for at, one in enumerate(_array(body))]
-    lines = content_type in {"application/x-ndjson", "application/jsonl", "application/ndjson"}
-    if lines or (b"\n" in body.strip() and not _is_json(body)):
-        return [
-            (f"line {at}", line)
-            for at, line in enumerate(body.split(b"\n"), 1)
-            if line and not line.isspace()
-        ]
-    return [("record", body)]
-
-
-def _array(body: bytes) -> list[msgspec.Raw]:
-    try:
-        return msgspec.json.decode(body, type=list[msgspec.Raw])
-    except (msgspec.DecodeError, RecursionError):
-        try:
-            plain = loads_broken(body)
-            return [msgspec.Raw(msgspec.json.encode(one)) for one in list(plain)]
-        except (DataError, RecursionError) as exc:
-            raise ProblemError(400, "no JSON", str(exc)[:200], mend="send valid JSON") from exc
-
-
-def _is_json(body: bytes) -> bool:
-    try:
-        msgspec.json.decode(body, type=msgspec.Raw)
-    except (msgspec.DecodeError, RecursionError):
-        return False
-    return True
-
-
-class _Timed(msgspec.Struct):
-    time: msgspec.Raw = msgspec.Raw(b"null")
-
-
-_timed_of: Final = msgspec.json.Decoder(_Timed).decode
-
-
-def _timed(value: bytes) -> bool:
-    """Whether a record in our format tells its time."""
-    try:
-        return bytes(_timed_of(value).time) != b"null"
-    except (msgspec.DecodeError, RecursionError):
-        return False
 
 
 async def _turn(at: int) -> None:
