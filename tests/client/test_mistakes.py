@@ -13,17 +13,24 @@ from faultstream.client import (
     Degradation,
     Executor,
     Fallback,
+    Operation,
     RateLimiter,
     Reporter,
     ResourcePool,
     Retry,
+    RollbackStack,
     Timeout,
     backoff,
+    describe,
+    operations,
+    resilient,
     steer,
+    with_recovery,
 )
 from tests.client.topics import KEYS
 
 Any_: Any = None
+THING: Any = "x"
 
 
 def work() -> None:
@@ -130,6 +137,35 @@ def executor(**changes: Any) -> Executor:
         (lambda: backoff.exponential(-1), ValueError, "delay_ms: expected a number of at least 0"),
         (lambda: backoff.jittered(backoff.fixed(1), 2), ValueError, "ratio: expected a number"),
         (lambda: Reporter(Any_), TypeError, "service: expected a name, got None"),
+        (lambda: reporter(release=1.4), TypeError, "release: expected text, got 1.4"),
+        (lambda: reporter(environment=""), ValueError, "environment: expected text, got nothing"),
+        (lambda: reporter(topic="a b"), ValueError, "topic: expected at most 249 letters, digits"),
+        (lambda: reporter(kafka="ssl"), TypeError, "kafka: expected settings by name, got 'ssl'"),
+        (lambda: reporter(spool=5), TypeError, "spool: expected a path, got 5"),
+        (lambda: reporter(tags=["a"]), TypeError, "tags: expected a mapping, got ['a']"),
+        (lambda: reporter(before_send=5), TypeError, "before_send: expected a function, got 5"),
+        (lambda: reporter(ignore="Gone"), TypeError, "ignore: expected a function, got 'Gone'; cl"),
+        (lambda: reporter().flush("1"), TypeError, "timeout_s: expected a number of at least 0"),  # type: ignore[arg-type]
+        (lambda: reporter().install(5), TypeError, "loop: expected an event loop, got 5"),  # type: ignore[arg-type]
+        (lambda: describe(THING), TypeError, "describe: expected a class of exceptions, got 'x'"),
+        (lambda: describe(OSError, read=THING), TypeError, "read: expected a function, got"),
+        (lambda: CircuitBreaker(on_change=THING), TypeError, "on_change: expected a function"),
+        (lambda: ResourcePool(work, broken=THING), TypeError, "broken: expected classes of ex"),
+        (lambda: with_recovery(work), TypeError, "reporter: expected a Reporter, got <function"),  # type: ignore[arg-type]
+        (lambda: with_recovery(reporter(), 5), TypeError, "actions: expected a function, got 5"),  # type: ignore[arg-type]
+        (lambda: with_recovery(reporter(), on=5), TypeError, "on: expected classes of exceptions"),  # type: ignore[arg-type]
+        (lambda: RollbackStack().push(5), TypeError, "undo: expected a function, got 5"),  # type: ignore[arg-type]
+        (lambda: Degradation().set(4), ValueError, "level: expected a whole number from 0 to 3, g"),
+        (lambda: Degradation().up_to(work), TypeError, "level: expected a whole number from 0 to"),  # type: ignore[arg-type]
+        (lambda: resilient(breaker=Retry()), TypeError, "breaker: expected a CircuitBreaker, got"),  # type: ignore[arg-type]
+        (lambda: Operation("a", retry=5), TypeError, "retry: expected a Retry, got 5"),  # type: ignore[arg-type]
+        (lambda: operations([1]), ValueError, "operations: expected operations by name, got [1]"),  # type: ignore[arg-type]
+        (lambda: operations({"a": 5}), ValueError, "a: expected its primitives, got 5"),  # type: ignore[dict-item]
+        (lambda: executor(journal=5), TypeError, "journal: expected a path, got 5"),
+        (lambda: executor(instance=5), TypeError, "instance: expected text, got 5"),
+        (lambda: executor(results_topic=""), ValueError, "results_topic: expected text, got noth"),
+        (lambda: steer(Any_), TypeError, "steer: expected an Executor, got None"),
+        (lambda: steer(executor(), cache=5), TypeError, "the handler of cache_clear: expected a"),  # type: ignore[arg-type]
         (lambda: reporter(fold_ms=-1), ValueError, "fold_ms: expected a number of at least 0"),
         (lambda: reporter(brokers="kafka:x"), ValueError, "brokers: expected host:port"),
         (lambda: reporter(brokers="kafka:99999"), ValueError, "brokers: expected host:port"),

@@ -192,7 +192,7 @@ async def test_features_go_level_by_level() -> None:
     assert seen == [
         (["for ada"], "x"), (["bestsellers"], "x"), (["bestsellers"], "x"), (["bestsellers"], None)
     ]  # fmt: skip
-    with pytest.raises(ValueError, match="level: expected 0 to 3, got 4"):
+    with pytest.raises(ValueError, match="level: expected a whole number from 0 to 3, got 4"):
         degradation.set(4)
 
 

@@ -4,7 +4,8 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple, TypeVar, Unpack
 
-from faultstream.client.detail import text_of, warn
+from faultstream.client import checks
+from faultstream.client.detail import add, text_of, warn
 from faultstream.client.event import Details
 from faultstream.client.fault import FaultError
 from faultstream.core.event import MAX_CAUSES
@@ -41,8 +42,12 @@ def describe(
     out. Describing a class again replaces what was said of it. Classes below add to it.
 
     Raises:
-        TypeError: a detail that does not exist.
+        TypeError: no class of exceptions, no function, or a detail that does not exist.
     """
+    if not (isinstance(kind, type) and issubclass(kind, BaseException)):
+        raise TypeError(f"describe: expected a class of exceptions, got {kind!r}")
+    if read is not None:
+        checks.function("read", read)
     unknown = details.keys() - _NAMES
     if unknown:
         raise TypeError(f"details: no such detail: {', '.join(sorted(unknown))}")
@@ -62,9 +67,9 @@ def about(exc: BaseException) -> Details:
             warn("about", f"{kind.__name__} cannot be read: {text_of(broken)}")
     if _described:
         for description in _descriptions(kind):
-            found.update(description.details)
+            add(found, description.details)
             if description.read is not None:
-                found.update(_read(description.read, exc))
+                add(found, _read(description.read, exc))
     if experiment_id := experiment_of(exc):
         found["experiment_id"] = experiment_id
     details: Any = found

@@ -53,6 +53,7 @@ class CircuitBreaker(OrderedCircuit, Decorator):
         max_half_open_ms: int = 60_000,
         record: Exceptions = (Exception,),
         ignore: Exceptions = (),
+        record_result: Callable[[Any], bool] | None = None,
         on_change: Changed | None = None,
         clock: Clock = time.monotonic,
     ) -> None:
@@ -63,7 +64,9 @@ class CircuitBreaker(OrderedCircuit, Decorator):
         `half_open_calls` through after `open_ms` x `open_backoff` for each time in a row, at most
         `max_open_ms`. `ignore` goes before `record`: ignored exceptions count as nothing, others
         that are not recorded as success. A group of exceptions is recorded if one of its members
-        is, ignored if all are. `max_half_open_ms` 0 waits for ever.
+        is, ignored if all are. `record_result` says of what a call returned whether that is a
+        failure, such as an answer with status 503; a `guard()` cannot see it. `max_half_open_ms` 0
+        waits for ever.
 
         Raises:
             TypeError: something of another kind.
@@ -102,9 +105,13 @@ class CircuitBreaker(OrderedCircuit, Decorator):
             half_open_calls=half_open_calls,
             max_half_open_s=max_half_open_ms / 1000,
         )
+        for label, called in (("on_change", on_change), ("record_result", record_result)):
+            if called is not None:
+                checks.function(label, called)
         super().__init__(name, limits, on_change, clock)
         self._record = checks.exceptions("record", record)
         self._ignore = checks.exceptions("ignore", ignore)
+        self._record_result = record_result
         roster.enrol(self)
 
     def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
@@ -150,9 +157,23 @@ class CircuitBreaker(OrderedCircuit, Decorator):
         else:
             self.succeed(permit, duration_s)
 
+    def returned(self, permit: int, duration_s: float, result: object) -> None:
+        """The call returned: recorded as `record_result` says, not at all if that raises."""
+        try:
+            failed = self._record_result is not None and self._record_result(result)
+        except BaseException:
+            self.release(permit)
+            raise
+        if failed:
+            slow = SLOW if duration_s > self._limits.slow_s else 0
+            self._ended(permit, FAILED | slow, self.clock())
+        else:
+            self.succeed(permit, duration_s)
+
     def _through(self, function: Callable[P, R]) -> Callable[P, R]:
         """What calls the function; the usual call asks for no lock and calls nothing else."""
         clock, slow_s = self.clock, self._limits.slow_s
+        judged = self._record_result is not None
 
         def through(*args: P.args, **kwargs: P.kwargs) -> R:
             passed = self._pass
@@ -163,7 +184,9 @@ class CircuitBreaker(OrderedCircuit, Decorator):
             except BaseException as exc:
                 self.fail(permit, clock() - began, exc)
                 raise
-            if passed is None or clock() - began > slow_s:
+            if judged:
+                self.returned(permit, clock() - began, result)
+            elif passed is None or clock() - began > slow_s:
                 self.succeed(permit, clock() - began)
             else:
                 passed[1]()
@@ -176,6 +199,7 @@ class CircuitBreaker(OrderedCircuit, Decorator):
     def _athrough(self, function: Callable[P, Awaitable[R]]) -> Callable[P, Awaitable[R]]:
         """`_through` for a coroutine function."""
         clock, slow_s = self.clock, self._limits.slow_s
+        judged = self._record_result is not None
 
         async def through(*args: P.args, **kwargs: P.kwargs) -> R:
             passed = self._pass
@@ -186,7 +210,9 @@ class CircuitBreaker(OrderedCircuit, Decorator):
             except BaseException as exc:
                 self.fail(permit, clock() - began, exc)
                 raise
-            if passed is None or clock() - began > slow_s:
+            if judged:
+                self.returned(permit, clock() - began, result)
+            elif passed is None or clock() - began > slow_s:
                 self.succeed(permit, clock() - began)
             else:
                 passed[1]()

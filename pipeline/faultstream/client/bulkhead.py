@@ -27,9 +27,10 @@ class Bulkhead(Decorator):
         *,
         max_concurrent_calls: int = 25,
         max_wait_ms: int = 0,
+        max_held_calls: int = 100,
         clock: Clock = time.monotonic,
     ) -> None:
-        """Defaults are resilience4j's.
+        """Defaults are resilience4j's. `max_held_calls` bounds what commands may ask for.
 
         Raises:
             TypeError: something of another kind.
@@ -38,10 +39,14 @@ class Bulkhead(Decorator):
         checks.name(self, name)
         checks.number("max_concurrent_calls", max_concurrent_calls, 1, whole=True)
         checks.number("max_wait_ms", max_wait_ms, 0)
+        checks.number("max_held_calls", max_held_calls, 1, whole=True)
         self.name = name
+        self.max_held_calls = max_held_calls
         self._wait_s = max_wait_ms / 1000
         self.limit = Held(max_concurrent_calls, clock)
         self._permits = Permits(self.limit)
+        self.refused = 0
+        """Calls that got no permit."""
         roster.enrol(self)
 
     @contextmanager
@@ -89,6 +94,18 @@ class Bulkhead(Decorator):
         self.limit.local = max(1, max_concurrent_calls)
         self._permits.changed()
 
+    def hold(self, calls: int, for_ms: int) -> int:
+        """At least so many calls at a time for that long, at most `max_held_calls` unless the
+        application set more; the limit that is in force."""
+        held = max(self.limit.local, min(calls, self.max_held_calls))
+        self.limit.hold(held, for_ms)
+        self._permits.changed()
+        return held
+
+    def let_go(self) -> None:
+        """End what `hold` began; calls beyond the limit end as they are."""
+        self.limit.let_go()
+
     @property
     def waiting(self) -> int:
         """Calls that wait for their turn."""
@@ -100,5 +117,6 @@ class Bulkhead(Decorator):
         return max(0, self.limit.get() - self._permits.out)
 
     def _full(self) -> BulkheadFullError:
+        self.refused += 1
         name = self.name or "unnamed"
         return BulkheadFullError(f"bulkhead {name}: {self.limit.get()} calls are under way")

@@ -59,7 +59,13 @@ class Capture:
         self._swallow = swallow
 
     def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
-        """Decorate a function, coroutine function, generator or asynchronous generator."""
+        """Decorate a function, coroutine function, generator or asynchronous generator.
+
+        Raises:
+            TypeError: no function.
+        """
+        if not callable(function):
+            raise TypeError(f"capture: expected a function to decorate, got {function!r}")
         name = getattr(function, "__qualname__", "")
         if inspect.isasyncgenfunction(function):
             around = functools.wraps(function)(self._around(function, name))

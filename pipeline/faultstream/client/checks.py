@@ -6,12 +6,17 @@ TypeError for what is of another kind, ValueError for what is out of bounds.
 import inspect
 import math
 import operator
+import os
+import string
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 Exceptions = type[BaseException] | tuple[type[BaseException], ...] | Callable[[BaseException], bool]
 """One class, several, or a function that says of an exception whether it is meant."""
 Matcher = tuple[type[BaseException], ...] | Callable[[BaseException], bool]
+
+_TOPIC: Final = frozenset(string.ascii_letters + string.digits + "._-")
+_TOPIC_CHARS: Final = 249
 
 
 def number(
@@ -63,6 +68,36 @@ def service(value: object) -> None:
         raise ValueError("service: expected a name, got nothing")
 
 
+def text(label: str, value: object, *, needed: bool = False) -> None:
+    """Text, with `needed` not an empty one."""
+    if not isinstance(value, str):
+        raise TypeError(f"{label}: expected text, got {value!r}")
+    if needed and not value:
+        raise ValueError(f"{label}: expected text, got nothing")
+
+
+def topic(label: str, value: object) -> None:
+    """The name of a topic of Kafka."""
+    text(label, value, needed=True)
+    name = str(value)
+    if len(name) > _TOPIC_CHARS or not _TOPIC.issuperset(name) or name in {".", ".."}:
+        raise ValueError(
+            f"{label}: expected at most {_TOPIC_CHARS} letters, digits and . _ -, got {value!r}"
+        )
+
+
+def settings(label: str, value: object) -> None:
+    """Further settings by name, or None."""
+    if value is not None and not isinstance(value, Mapping):
+        raise TypeError(f"{label}: expected settings by name, got {value!r}")
+
+
+def path(label: str, value: object) -> None:
+    """A path, or None."""
+    if value is not None and not isinstance(value, str | os.PathLike):
+        raise TypeError(f"{label}: expected a path, got {value!r}")
+
+
 def keys(value: object) -> None:
     """Signing keys by key id; messages never show one."""
     if not isinstance(value, Mapping):
@@ -95,18 +130,23 @@ def handler(strategy: str, value: object) -> None:
 
 def exceptions(label: str, value: Any) -> Matcher:
     """Classes of exceptions as `matches` takes them; a single class and lists become tuples."""
-    if isinstance(value, type):
-        value = (value,)
-    elif isinstance(value, list | set | frozenset):
-        value = tuple(value)
-    if isinstance(value, tuple):
-        for one in value:
-            if not (isinstance(one, type) and issubclass(one, BaseException)):
-                raise TypeError(f"{label}: expected classes of exceptions, got {one!r}")
-    else:
-        function(label, value)
+    if isinstance(value, type | tuple | list | set | frozenset):
+        return classes(label, value)
+    function(label, value, "classes of exceptions will do as well")
     matcher: Matcher = value
     return matcher
+
+
+def classes(label: str, value: Any) -> tuple[type[BaseException], ...]:
+    """Classes of exceptions, one or several."""
+    if isinstance(value, type):
+        value = (value,)
+    if not isinstance(value, tuple | list | set | frozenset):
+        raise TypeError(f"{label}: expected classes of exceptions, got {value!r}")
+    for one in value:
+        if not (isinstance(one, type) and issubclass(one, BaseException)):
+            raise TypeError(f"{label}: expected classes of exceptions, got {one!r}")
+    return tuple(value)
 
 
 def matches(exc: BaseException, matcher: Matcher, *, whole: bool = False) -> bool:

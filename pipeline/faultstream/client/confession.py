@@ -6,6 +6,7 @@ from typing import Final
 
 from faultstream.client import parcel
 from faultstream.client.outbox import Entry, Outbox
+from faultstream.client.own import FILTERED
 from faultstream.client.sender import Sender
 from faultstream.core.event import ErrorEvent
 
@@ -35,7 +36,7 @@ class Confession:
 
     async def tell(self, sender: Sender, *, hurry: bool) -> None:
         """Tell what is new; with `hurry` also before it is time."""
-        dropped = dict(self._outbox.dropped)
+        dropped = {why: many for why, many in self._outbox.dropped.items() if why != FILTERED}
         if dropped == self._told:
             return
         now = time.monotonic()

@@ -8,6 +8,7 @@ from contextvars import ContextVar
 from types import TracebackType
 from typing import Any, Final, ParamSpec, TypeVar, Unpack, cast
 
+from faultstream.client.detail import add
 from faultstream.client.event import Details
 from faultstream.client.wrap import awaited
 
@@ -66,7 +67,7 @@ def context(**details: Unpack[Details]) -> within:
     """Details of every error that is reported inside, in tasks begun inside too.
 
     A context manager, and a decorator of functions and coroutine functions. Inner ones win over
-    outer ones, and those given to `report` over both.
+    outer ones, and those given to `report` over both; tags of all of them are kept.
     """
     return within(lambda: details)
 
@@ -76,7 +77,7 @@ def current() -> Details:
     found: Details = {}
     for source in _sources.get():
         with contextlib.suppress(Exception):  # a broken source must not hide the error
-            found.update(source())
+            add(found, source())
     if "opentelemetry.trace" in sys.modules and (traceparent := _span()):
         found["traceparent"] = traceparent
     return found

@@ -98,6 +98,5 @@ class Degradation:
 
 
 def _checked(level: int) -> int:
-    if not 0 <= level < len(LEVELS):
-        raise ValueError(f"level: expected 0 to {len(LEVELS) - 1}, got {level}")
+    checks.number("level", level, 0, len(LEVELS) - 1, whole=True)
     return level

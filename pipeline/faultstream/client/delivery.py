@@ -12,6 +12,7 @@ import msgspec
 
 from faultstream.client import lifetime
 from faultstream.client.outbox import Entry, Outbox
+from faultstream.client.own import FILTERED
 from faultstream.core.event import ErrorEvent
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class Stats(msgspec.Struct, frozen=True, kw_only=True):
     `folded` of them went into the event of another one; `recovered` came out of the spool from
     a process that is gone and are not in `reported`. `retried` are events. `dropped` by reason:
     full, unencodable, too_large, refused (by Kafka), unreadable, reentrant, broken, closed, unsent
-    (at close), no_thread.
+    (at close), no_thread, filtered (by `ignore` or `before_send`), before_send (which failed).
     """
 
     reported: int
@@ -114,8 +115,9 @@ class Delivery:
         self.outbox.count_refused()
         if self._spool is not None:
             self._spool.seal()
-        if self.outbox.dropped:
-            log.warning("errors that were not reported, by reason: %s", self.outbox.dropped)
+        lost = {why: many for why, many in self.outbox.dropped.items() if why != FILTERED}
+        if lost:
+            log.warning("errors that were not reported, by reason: %s", lost)
 
     def stats(self) -> Stats:
         """Counters of now."""

@@ -49,7 +49,18 @@ def fill(event: ErrorEvent, details: Mapping[str, Any]) -> None:
         warn("tags", f"tags: expected a mapping, got {type(tags).__name__}")
         tags = {"tags": tags}
     if tags or extra:
-        event.tags = _tags({**tags, **extra})
+        event.tags = tags_of({**tags, **extra})
+
+
+def add(known: Any, more: Mapping[str, Any]) -> None:
+    """Add `more` to the details `known`: it wins, but tags of both stay."""
+    before, after = known.get("tags"), more.get("tags")
+    known.update(more)
+    if before and isinstance(before, Mapping) and "tags" in more:
+        if isinstance(after, Mapping):
+            known["tags"] = {**before, **after}
+        elif not after:
+            known["tags"] = before
 
 
 def count_of(value: object, most: int) -> int:
@@ -117,7 +128,8 @@ _READERS: Final[dict[str, Callable[[ErrorEvent, str, Any], None]]] = {
 }
 
 
-def _tags(tags: Mapping[Any, object]) -> dict[str, str]:
+def tags_of(tags: Mapping[Any, object]) -> dict[str, str]:
+    """Whatever they are, as texts within their bounds."""
     return {
         text_of(key)[:_TAG_KEY_CHARS]: stack.cut(text_of(value), _TAG_CHARS)
         for key, value in list(tags.items())[:MAX_TAGS]

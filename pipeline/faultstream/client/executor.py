@@ -98,6 +98,14 @@ class Executor:
         from faultstream.client.seal import Seal, keys_from_environment  # noqa: PLC0415
 
         checks.service(service)
+        checks.text("environment", environment, needed=True)
+        for label, text in (("instance", instance), ("name", name)):
+            checks.text(label, text)
+        checks.topic("commands_topic", commands_topic)
+        checks.topic("results_topic", results_topic)
+        checks.path("journal", journal)
+        checks.function("clock_ms", clock_ms)
+        checks.settings("kafka", kafka)
         checks.number("concurrency", concurrency, 1, whole=True)
         checks.number("handler_timeout_s", handler_timeout_s, 0, above=True)
         checks.number("max_ttl_ms", max_ttl_ms, 1)

@@ -34,7 +34,8 @@ class InForce(msgspec.Struct, frozen=True, kw_only=True):
     """One primitive. `state` is in force; `local` is what the application set.
 
     `held` says that a command keeps it elsewhere, for `left_ms` more. `figures` are numbers of the
-    kind, such as `failure_ratio` of a breaker (0..1).
+    kind, such as `failure_ratio` of a breaker (0..1); `counts` are calls since the start by how
+    they ended.
     """
 
     kind: Kind
@@ -45,6 +46,7 @@ class InForce(msgspec.Struct, frozen=True, kw_only=True):
     held: bool = False
     left_ms: int = 0
     figures: Mapping[str, float] = {}
+    counts: Mapping[str, int] = {}
 
 
 def in_force() -> list[InForce]:
@@ -64,22 +66,27 @@ def _look(one: Any) -> InForce:  # noqa: PLR0911 - one line a kind
         case CircuitBreaker():
             return _breaker(one)
         case Timeout():
-            return _held(one, "timeout", one.limit_ms, lambda ms: f"{ms} ms")
+            counts = {"exceeded": one.exceeded}
+            return _held(one, "timeout", one.limit_ms, lambda ms: f"{ms} ms", counts=counts)
         case Retry():
-            return _held(one, "retry", one.plan, _plan)
+            return _held(one, "retry", one.plan, _plan, counts=dict(one.counts))
         case RateLimiter():
-            return _held(one, "throttle", one.rate, _rate)
+            return _held(one, "throttle", one.rate, _rate, counts={"refused": one.refused})
         case Fallback():
             shown = {True: "answers otherwise", False: "stands by"}
             figures = {"answers": float(one.answers)}
-            return _held(one, "fallback", one.forced, shown.__getitem__, figures)
+            counts = {"answered": one.answers}
+            return _held(
+                one, "fallback", one.forced, shown.__getitem__, figures=figures, counts=counts
+            )
         case Bulkhead():
             figures = {"available": float(one.available), "waiting": float(one.waiting)}
-            return _held(one, "bulkhead", one.limit, lambda calls: f"{calls} calls", figures)
+            counts = {"refused": one.refused}
+            shown_calls = "{} calls".format
+            return _held(one, "bulkhead", one.limit, shown_calls, figures=figures, counts=counts)
         case ResourcePool():
-            stats = one.stats()._asdict()
-            return _held(one, "pool", one.limit, lambda size: f"size {size}",
-                         {name: float(value) for name, value in stats.items()})  # fmt: skip
+            figures = {name: float(value) for name, value in one.stats()._asdict().items()}
+            return _held(one, "pool", one.limit, lambda size: f"size {size}", figures=figures)
         case Degradation():
             return InForce(
                 kind="degradation",
@@ -117,11 +124,18 @@ def _breaker(one: CircuitBreaker) -> InForce:
         held=one.held_ms > 0,
         left_ms=one.held_ms,
         figures={name: float(value) for name, value in seen._asdict().items() if name != "state"},
+        counts={"not_permitted": seen.not_permitted},
     )
 
 
 def _held(
-    one: Any, kind: Kind, held: Held[Any], text: Any, figures: Mapping[str, float] | None = None
+    one: Any,
+    kind: Kind,
+    held: Held[Any],
+    text: Any,
+    *,
+    figures: Mapping[str, float] | None = None,
+    counts: Mapping[str, int] | None = None,
 ) -> InForce:
     left_ms = held.left_ms
     return InForce(
@@ -133,6 +147,7 @@ def _held(
         held=left_ms > 0,
         left_ms=left_ms,
         figures=figures or {},
+        counts=counts or {},
     )
 
 

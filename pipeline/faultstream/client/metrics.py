@@ -119,6 +119,16 @@ def _primitives(found: list[InForce]) -> Iterator[Family]:
         ],
     )  # fmt: skip
     yield Family(
+        "faultstream_client_calls_total",
+        "counter",
+        "Calls since the start by how they ended, such as refused or successful_with_retry.",
+        [
+            ({**labels(one), "outcome": outcome}, float(many))
+            for one in found
+            for outcome, many in one.counts.items()
+        ],
+    )
+    yield Family(
         "faultstream_client_figure",
         "gauge",
         "A number of a primitive, such as failure_ratio or leased.",

@@ -51,7 +51,7 @@ class ResourcePool(Generic[T]):
         close: Callable[[T], object] | None = None,
         check: Callable[[T], object] | None = None,
         check_after_ms: int = 1_000,
-        broken: tuple[type[BaseException], ...] = (OSError, EOFError),
+        broken: type[BaseException] | tuple[type[BaseException], ...] = (OSError, EOFError),
         clock: Clock = time.monotonic,
     ) -> None:
         """`create`, `close` and `check` may be coroutine functions; then only `alease` works.
@@ -79,7 +79,7 @@ class ResourcePool(Generic[T]):
         self._check = check
         self._check_after_s = check_after_ms / 1000
         self._wait_s = max_wait_ms / 1000
-        self._broken = broken
+        self._broken = checks.classes("broken", broken)
         self._clock = clock
         self.limit = Held(size, clock)
         self._permits = Permits(self.limit)

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
+from faultstream.client import checks
 from faultstream.client.both import Steps, afinish, finish
 from faultstream.client.capture import mark, seen_here
 from faultstream.client.event import Details
@@ -34,14 +35,22 @@ class with_recovery:  # noqa: N801 - it reads as what it does, like contextlib's
         reporter: "Reporter",
         *actions: Action,
         swallow: bool = False,
-        on: tuple[type[Exception], ...] = (Exception,),
+        on: type[Exception] | tuple[type[Exception], ...] = (Exception,),
         **details: Unpack[Details],
     ) -> None:
-        """`actions` get the exception; asynchronous ones need `async with`."""
+        """`actions` get the exception; asynchronous ones need `async with`.
+
+        Raises:
+            TypeError: no reporter, an action that is no function, or no classes of exceptions.
+        """
+        if not hasattr(reporter, "report"):
+            raise TypeError(f"reporter: expected a Reporter, got {reporter!r}")
+        for action in actions:
+            checks.function("actions", action)
         self._reporter = reporter
         self._actions = actions
         self._swallow = swallow
-        self._on = on
+        self._on = checks.classes("on", on)
         self._details = details
         self.recovery = Recovery()
         """What was tried, once the block is left."""
@@ -61,7 +70,7 @@ class with_recovery:  # noqa: N801 - it reads as what it does, like contextlib's
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> bool:
-        if not isinstance(exc, self._on):
+        if not isinstance(exc, Exception) or not isinstance(exc, self._on):
             return False
         return finish(self._mend(exc), "an asynchronous action needs `async with`")
 
@@ -74,7 +83,7 @@ class with_recovery:  # noqa: N801 - it reads as what it does, like contextlib's
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> bool:
-        if not isinstance(exc, self._on):
+        if not isinstance(exc, Exception) or not isinstance(exc, self._on):
             return False
         return await afinish(self._mend(exc))
 

@@ -1,6 +1,7 @@
 """Reporter: errors of one service, on their way to Kafka without the application noticing.
 
-The one class that users read; how events get away is in delivery.py.
+The one class that users read; how events get away is in delivery.py. More than 300 lines because
+a third of them is its docstrings.
 """
 
 import contextlib
@@ -9,20 +10,22 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Self, Unpack
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, Self, TypeVar, Unpack, overload
 
 from faultstream.client import checks, lifetime
 from faultstream.client.about import about, own_id, remember
 from faultstream.client.brokers import DEFAULT_BROKERS, addresses
 from faultstream.client.capture import Capture, mark
+from faultstream.client.checks import Exceptions
 from faultstream.client.contexts import current
 from faultstream.client.delivery import Delivery, Route, Stats
-from faultstream.client.detail import count_of, text_of, warn
+from faultstream.client.detail import add, count_of, text_of, warn
 from faultstream.client.event import Details, Origin, build, see
 from faultstream.client.logs import ReportHandler
 from faultstream.client.outbox import Entry
+from faultstream.client.own import FILTERED, BeforeSend, own
 from faultstream.client.uuid7 import uuid7
 from faultstream.core.event import DEFAULT_ENVIRONMENT, MAX_COUNT, ErrorEvent
 
@@ -32,6 +35,9 @@ if TYPE_CHECKING:
 
     from faultstream.client.hooks import Hooks
     from faultstream.core.sampling import Sample
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 DEFAULT_TOPIC: Final = "faultstream.errors.v1"
 DEFAULT_CONTROL: Final = "faultstream.control.v1"
@@ -66,6 +72,9 @@ class Reporter:
         max_spool_bytes: int = 64 * 1024 * 1024,
         scrub_emails: bool = True,
         exit_flush_s: float = 2.0,
+        tags: Mapping[str, object] | None = None,
+        ignore: Exceptions = (),
+        before_send: BeforeSend | None = None,
         kafka: Mapping[str, Any] | None = None,
     ) -> None:
         """Make a reporter; opens nothing yet.
@@ -76,6 +85,10 @@ class Reporter:
         `spool` is a folder for events while Kafka is away, of at most `max_spool_bytes`.
         With `sampling` it reads `control_topic` from its first contact with Kafka on, and obeys
         the rates that are set there (`faultstream sample`); counts stay exact.
+        `tags` are those of every error; an error's own win. `ignore` names exceptions that are
+        not reported (a group is ignored if all of its members are). `before_send` gets each event
+        before it is scrubbed, in the thread that reports, once for errors that are folded; it may
+        change the event, or return None to have it left out. Should it raise, the event is dropped.
         `kafka` are further settings for aiokafka, such as security_protocol.
 
         Raises:
@@ -83,6 +96,13 @@ class Reporter:
             ValueError: no service, brokers that are no addresses, or a bound below its least.
         """
         checks.service(service)
+        checks.text("environment", environment, needed=True)
+        for label, text in (("layer", layer), ("instance", instance), ("release", release)):
+            checks.text(label, text)
+        checks.topic("topic", topic)
+        checks.topic("control_topic", control_topic)
+        checks.path("spool", spool)
+        checks.settings("kafka", kafka)
         for label, given, low in (
             ("max_records", max_records, 1),
             ("max_bytes", max_bytes, 1),
@@ -113,6 +133,7 @@ class Reporter:
         )
         self._delivery = Delivery(route, self._confession)
         self._local = threading.local()
+        self._own = own(tags, ignore, before_send)
         lifetime.watch(self)
 
     def report(
@@ -141,34 +162,46 @@ class Reporter:
             self._local.busy = False
 
     def _report(self, error: BaseException | str, message: str, details: Details) -> str:
-        if self._closed:
-            self._delivery.outbox.refuse("closed", count_of(details.get("count", 1), MAX_COUNT))
-            return ""
-        if self._delivery.in_thread:
+        if self._delivery.in_thread or self._refused(error, details):
             return ""
         known = current()
         if isinstance(error, BaseException):
             mark(error)
-            known.update(about(error))
+            add(known, about(error))
         if known:
             if "trace_id" in details and "traceparent" not in details:
                 known.pop("traceparent", None)
-            known.update(details)
+            add(known, details)
             details = known
         count = count_of(details["count"], MAX_COUNT) if "count" in details else 1
         seen = see(error, message, details)
         key = seen.key()
         event_id = self._delivery.outbox.fold(key, count)
         if not event_id:
-            event = build(self._origin, seen, count)
+            made = build(self._origin, seen, count)
             if isinstance(error, BaseException):
-                event.event_id = own_id(error) or event.event_id
+                made.event_id = own_id(error) or made.event_id
+            event, why_not = self._own.applied(made)
+            if event is None:
+                self._delivery.outbox.refuse(why_not, count)
+                return ""
             if not self._delivery.add(key, Entry(event, text_of(details.get("traceparent") or ""))):
                 return ""
             event_id = event.event_id
         if isinstance(error, BaseException):
             remember(error, event_id)
         return event_id
+
+    def _refused(self, error: object, details: Details) -> bool:
+        """Whether it is not taken in at all; counted."""
+        ignored = self._own.ignores(error)
+        if not (self._closed or ignored):
+            return False
+        if isinstance(error, BaseException):
+            mark(error)
+        count = count_of(details.get("count", 1), MAX_COUNT)
+        self._delivery.outbox.refuse(FILTERED if ignored else "closed", count)
+        return True
 
     def forward(self, event: ErrorEvent) -> str:
         """Report an event that was made elsewhere, such as from a line of a log; never folded.
@@ -184,29 +217,52 @@ class Reporter:
             event.time = time.time_ns() // 1_000_000
         return event.event_id if self._delivery.add(event.event_id, Entry(event)) else ""
 
-    def capture(self, *, swallow: bool = False, **details: Unpack[Details]) -> Capture:
+    @overload
+    def capture(self, decorated: Callable[P, R], /) -> Callable[P, R]: ...
+
+    @overload
+    def capture(self, *, swallow: bool = False, **details: Unpack[Details]) -> Capture: ...
+
+    def capture(  # type: ignore[misc]  # mypy does not see that Unpack takes what Unpack gives
+        self,
+        decorated: Any = None,
+        /,
+        *,
+        swallow: bool = False,
+        **details: Unpack[Details],
+    ) -> Any:
         """A decorator and context manager, sync and async, that reports what passes through.
 
-        `handled` is what `swallow` is, unless said otherwise; see Capture.
+        `handled` is what `swallow` is, unless said otherwise; see Capture. As a decorator it may
+        stand without parentheses.
+
+        Raises:
+            TypeError: what is decorated is no function.
         """
 
         def passed(exc: BaseException, function: str) -> None:
             known: Details = {"handled": swallow, "function": function, **details}
             self.report(exc, **known)
 
-        return Capture(passed, swallow=swallow)
+        made = Capture(passed, swallow=swallow)
+        return made if decorated is None else made(decorated)
 
     def install(self, loop: "asyncio.AbstractEventLoop | None" = None) -> "Hooks":
         """Report what nobody catches: in the main thread, in other threads, in the event loop.
 
         `loop` is by default the one that runs here, if any; `watch` of the result adds others.
         What was hooked in before is called as well. Ends with `uninstall` or as a context.
+
+        Raises:
+            TypeError: no event loop.
         """
         from faultstream.client.hooks import Hooks  # noqa: PLC0415 - import time
 
         def report(error: BaseException | str, message: str, source: str) -> None:
             self.report(error, message, handled=False, tags={"hook": source})
 
+        if loop is not None and not hasattr(loop, "get_exception_handler"):
+            raise TypeError(f"loop: expected an event loop, got {loop!r}")
         hooks = Hooks(report)
         if loop is None:
             library: Any = sys.modules.get("asyncio")
@@ -224,7 +280,12 @@ class Reporter:
         """Send what waits, now, or have it in the spool; blocks.
 
         False when it took longer, or in the reporter's thread.
+
+        Raises:
+            TypeError: no number of seconds.
+            ValueError: a negative one.
         """
+        checks.number("timeout_s", timeout_s, 0)
         return self._delivery.flush(timeout_s)
 
     def close(self, timeout_s: float = 5.0) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
+from faultstream.client import checks
 from faultstream.client.both import Steps, afinish, finish
 from faultstream.client.wrap import discard
 
@@ -32,7 +33,12 @@ class RollbackStack:
         """Steps that could not be taken back, and why."""
 
     def push(self, undo: Callable[[], Any], name: str = "") -> None:
-        """A step is done; this is how to take it back. Asynchronous ones need `async with`."""
+        """A step is done; this is how to take it back. Asynchronous ones need `async with`.
+
+        Raises:
+            TypeError: no function.
+        """
+        checks.function("undo", undo)
         self._steps.append(_Step(name or getattr(undo, "__qualname__", "step"), undo))
 
     def commit(self) -> None:

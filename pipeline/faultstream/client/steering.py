@@ -15,8 +15,10 @@ from typing import Any, Final
 
 import msgspec
 
+from faultstream.client import checks
 from faultstream.client.backoff import jittered, named
 from faultstream.client.breaker import BreakerState, CircuitBreaker
+from faultstream.client.bulkhead import Bulkhead
 from faultstream.client.degradation import Degradation
 from faultstream.client.executor import Executor
 from faultstream.client.fallback import Fallback
@@ -35,11 +37,16 @@ MAX_TOLD: Final = 200
 """Primitives in an answer to client_state."""
 _HELD_FOR_TTL: Final = frozenset({"retry", "timeout_increase", "pool_increase", "request_throttle"})
 """Strategies whose parameter `ttl_ms` says how long they last; in `fallback` it is an age."""
+REDUCED: Final = "reduced"
+"""The mode of `fallback` that is for what has levels."""
 _SCOPES: Final = ("name", "operation", "dependency")
 
 Cache = MutableMapping[str, Any] | Callable[[str], object]
 """A mapping by string keys, or a function that takes the pattern of keys to forget."""
 
+
+Pool = ResourcePool[Any] | Bulkhead
+"""What `pool_increase` widens."""
 
 _telling: Final[weakref.WeakSet[Executor]] = weakref.WeakSet()
 
@@ -48,7 +55,7 @@ def steer(
     executor: Executor,
     *,
     breaker: CircuitBreaker | Sequence[CircuitBreaker] | None = None,
-    pool: ResourcePool[Any] | Sequence[ResourcePool[Any]] | None = None,
+    pool: Pool | Sequence[Pool] | None = None,
     timeout: Timeout | Sequence[Timeout] | None = None,
     fallback: Fallback[Any] | Degradation | Sequence[Fallback[Any] | Degradation] | None = None,
     retry: Retry | Sequence[Retry] | None = None,
@@ -61,12 +68,16 @@ def steer(
     their parameters are those of topology.yaml. Besides, client_state tells what is in force.
 
     Raises:
-        TypeError: a primitive of another kind.
+        TypeError: no executor, or a primitive of another kind.
         ValueError: such a strategy has a handler, or the executor runs already.
     """
+    if not isinstance(executor, Executor):
+        raise TypeError(f"steer: expected an Executor, got {executor!r}")
+    if cache is not None and not isinstance(cache, MutableMapping):
+        checks.handler("cache_clear", cache)
     for strategy, given, change, kinds in (
         ("circuit_break", breaker, _break, (CircuitBreaker,)),
-        ("pool_increase", pool, _widen, (ResourcePool,)),
+        ("pool_increase", pool, _widen, (ResourcePool, Bulkhead)),
         ("timeout_increase", timeout, _prolong, (Timeout,)),
         ("fallback", fallback, _fall_back, (Fallback, Degradation)),
         ("retry", retry, _retry, (Retry,)),
@@ -102,9 +113,7 @@ def _handler(
     def handle(command: RecoveryCommand) -> Outcome:
         chosen = [one for one in primitives if _meant(one, command.parameters)]
         if not chosen:
-            scope = {name: command.parameters.get(name) for name in _SCOPES}
-            text = ", ".join(f"{name} {given!r}" for name, given in scope.items() if given)
-            return Outcome("not_attempted", f"nothing here has {text}")
+            return Outcome("not_attempted", f"nothing here has {_wanted(command.parameters)}")
         if command.rollback_of:
             for one in chosen:
                 _let_go(one)
@@ -143,7 +152,17 @@ def _meant(primitive: Any, parameters: Mapping[str, Any]) -> bool:
     wanted = {
         "name": primitive.name, "operation": primitive.name, "dependency": primitive.dependency
     }  # fmt: skip
+    if parameters.get("mode") == REDUCED and isinstance(primitive, Fallback):
+        return False  # that is for what has levels
     return all(parameters.get(scope) in (None, "", wanted[scope]) for scope in _SCOPES)
+
+
+def _wanted(parameters: Mapping[str, Any]) -> str:
+    """What a command is limited to, in words."""
+    scope = {name: parameters.get(name) for name in _SCOPES}
+    if parameters.get("mode") == REDUCED:
+        scope["mode"] = REDUCED
+    return ", ".join(f"{name} {given!r}" for name, given in scope.items() if given)
 
 
 def _break(breaker: CircuitBreaker, parameters: dict[str, Any], for_ms: int) -> str:
@@ -155,7 +174,7 @@ def _break(breaker: CircuitBreaker, parameters: dict[str, Any], for_ms: int) -> 
     return f"open for {open_ms} ms"
 
 
-def _widen(pool: ResourcePool[Any], parameters: dict[str, Any], for_ms: int) -> str:
+def _widen(pool: Pool, parameters: dict[str, Any], for_ms: int) -> str:
     return f"size {pool.hold(int(parameters['to_size']), for_ms)}"
 
 
@@ -198,7 +217,7 @@ def _let_go(primitive: Any) -> None:
     match primitive:
         case CircuitBreaker() if primitive.state is BreakerState.OPEN:
             primitive.half_open()
-        case ResourcePool() | Fallback() | Degradation():
+        case ResourcePool() | Bulkhead() | Fallback() | Degradation():
             primitive.let_go()
         case Timeout():
             primitive.limit_ms.let_go()

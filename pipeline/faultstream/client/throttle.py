@@ -58,6 +58,8 @@ class RateLimiter(Decorator):
         self._clock = clock
         self.after_fork()
         self._seen: Rate | None = None
+        self.refused = 0
+        """Calls that would have had to wait too long."""
         self._tokens = 0.0
         self._at = 0.0
         roster.enrol(self)
@@ -85,6 +87,7 @@ class RateLimiter(Decorator):
             self._at = now
             wait_s = max(0.0, (1 - self._tokens) * 60 / rate.per_minute)
             if wait_s > max_wait_s:
+                self.refused += 1
                 raise RequestNotPermittedError(self.name, max(1, round(wait_s * 1000)))
             self._tokens -= 1
             return wait_s

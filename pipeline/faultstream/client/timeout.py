@@ -41,6 +41,8 @@ class Timeout(Decorator):
         checks.name(self, name)
         self.name = name
         self.limit_ms = Held(ms, clock)
+        self.exceeded = 0
+        """Calls that took too long."""
         roster.enrol(self)
 
     @property
@@ -97,6 +99,7 @@ class Timeout(Decorator):
         return result
 
     def _too_long(self) -> CallTimeoutError:
+        self.exceeded += 1
         return CallTimeoutError(f"timeout {self.name or 'unnamed'}: {self.limit_ms.get()} ms")
 
 
