@@ -10,7 +10,7 @@ what fs1 named.
 import hashlib
 import re
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -85,16 +85,10 @@ def _digest(parts: Sequence[Part]) -> str:
     return digest.hexdigest()
 
 
-def _frames(frames: Sequence[Frame]) -> list[str]:
-    """All frames but those of proxies and runtimes, outermost first."""
-    return without_recursion([frame_name(frame) for frame in frames if not is_plumbing(frame)])
-
-
-def _app_frames(frames: Sequence[Frame]) -> tuple[list[str], bool]:
+def _app_frames(stack: Sequence[Frame]) -> tuple[list[str], bool]:
     """The innermost frames of the application, else of all; and whether they are its own."""
-    own = [frame for frame in frames if not is_plumbing(frame)]
-    mine = [frame for frame in own if in_app(frame)]
-    chosen = mine or own
+    mine = [frame for frame in stack if in_app(frame)]
+    chosen = mine or list(stack)
     chosen = [frame for frame in chosen if not is_test(frame)] or chosen
     last = len(chosen)
     while last > 1 and is_raiser(chosen[last - 1]):
@@ -104,23 +98,40 @@ def _app_frames(frames: Sequence[Frame]) -> tuple[list[str], bool]:
     return names[-counted:], bool(mine)
 
 
-def _default_parts(
-    event: ErrorEvent, text: str, frames: Sequence[str], *, variant: str
-) -> list[Part]:
+class _Said(NamedTuple):
+    """What both variants see of an event beside its frames, with templates as shapes."""
+
+    types: tuple[Part, ...]
+    text: str
+    shape: str
+    cause: str
+
+
+def _said(event: ErrorEvent, text: str, *, framed: bool) -> _Said:
     chain = tuple(plain_type(cause.error_type) for cause in event.causes[-MAX_CHAIN:])
-    parts = [Part("type", (plain_type(event.error_type),))]
+    types = [Part("type", (plain_type(event.error_type),))]
     if chain:
-        parts.append(Part("chain", chain, hint="types of the chained exceptions"))
+        types.append(Part("chain", chain, hint="types of the chained exceptions"))
+    if framed:  # then no message counts
+        return _Said(tuple(types), text, "", "")
+    cause = _shape(template(event.causes[-1].message)) if event.causes else ""
+    return _Said(tuple(types), text, _shape(text), cause)
+
+
+def _default_parts(
+    event: ErrorEvent, said: _Said, frames: Sequence[str], *, variant: str
+) -> list[Part]:
+    parts = list(said.types)
     if frames:
         parts.append(Part("frames", tuple(frames), hint=f"{variant} frames"))
-        parts.append(Part("message", (text,), counts=False, hint="frames take precedence"))
+        parts.append(Part("message", (said.text,), counts=False, hint="frames take precedence"))
         return parts
     if event.frames:
         parts.append(Part("frames", (), counts=False, hint="nothing but plumbing"))
-    shape = _shape(text)
+    shape = said.shape
     parts.append(Part("message", (shape,), counts=bool(shape), hint="" if shape else "empty"))
     if event.causes:
-        parts.append(Part("cause", (_shape(template(event.causes[-1].message)),)))
+        parts.append(Part("cause", (said.cause,)))
     if not shape and (event.operation or event.function):
         place = (event.operation, event.function)
         parts.append(Part("place", place, hint="no message, no frames"))
@@ -133,11 +144,13 @@ def fingerprint(event: ErrorEvent, text: str) -> Fingerprint:
     Two events with equal fingerprints are one problem; so are two whose `system` variants are
     equal, which keeps groups together when frames change from library to application.
     """
-    system_frames = _frames(event.frames)
-    app_frames, mine = _app_frames(event.frames)
+    stack = [frame for frame in event.frames if not is_plumbing(frame)]
+    system_frames = without_recursion([frame_name(frame) for frame in stack])
+    app_frames, mine = _app_frames(stack)
+    said = _said(event, text, framed=bool(stack))
     variant = "innermost application" if mine else "innermost (none of the application)"
-    parts = _default_parts(event, text, app_frames, variant=variant)
-    system = _default_parts(event, text, system_frames, variant="all")
+    parts = _default_parts(event, said, app_frames, variant=variant)
+    system = _default_parts(event, said, system_frames, variant="all")
     given = tuple(event.fingerprint)
     if given and given != (DEFAULT,):
         if DEFAULT in given:

@@ -6,17 +6,32 @@ because a name does not say where it comes from. Line numbers never count.
 
 # ruff: noqa: ISC004  (long expressions are cut into lines; the commas are all there)
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from faultstream.core.event import Frame
 
 MAX_CYCLE: Final = 8
 """The longest recursion, in frames, that is recognised as one."""
+MAX_PARTS: Final = 8
+"""Generated parts of one kind that are taken off a name."""
+_MAX_RAISER: Final = 192
+"""Longer names of functions fit no expression for those that only raise."""
+
+
+def _groups(match: re.Match[str]) -> str:
+    return "".join([group for group in match.groups() if group])
+
+
+def _lambda_of(match: re.Match[str]) -> str:
+    return f"{match[1]}.<lambda>"
+
+
+Rule = tuple[str, re.Pattern[str], str | Callable[[re.Match[str]], str]]
 
 # Applied in order to functions, and the first group also to modules and types. Before each
 # expression stands what any name has that it fits, because looking for that is far cheaper.
-_GENERATED: Final[tuple[tuple[str, re.Pattern[str], str], ...]] = tuple(
+_GENERATED: Final[tuple[Rule, ...]] = tuple(
     (part, re.compile(expression), replacement)
     for part, expression, replacement in (
         # Spring, CGLIB, ByteBuddy, Javassist, Guice, Hibernate, mock classes
@@ -27,30 +42,30 @@ _GENERATED: Final[tuple[tuple[str, re.Pattern[str], str], ...]] = tuple(
          r"[\w$]{0,200}", ""),
         ("$Proxy", r"(?:com\.sun\.proxy\.|jdk\.proxy[0-9]{1,4}\.)?\$Proxy[0-9]{1,9}", "$Proxy"),
         ("Accessor", r"(Generated(?:Method|Constructor|SerializationConstructor)Accessor)"
-         r"[0-9]{1,9}", r"\1"),
-        ("LambdaForm", r"(LambdaForm\$\w{1,40})/0x[0-9a-f]{1,16}", r"\1"),
+         r"[0-9]{1,9}", _groups),
+        ("LambdaForm", r"(LambdaForm\$\w{1,40})/0x[0-9a-f]{1,16}", _groups),
         ("/0x", r"/0x[0-9a-f]{4,16}", ""),
         ("@", r"@[0-9a-f]{6,16}\b", ""),
         ("::h", r"::h[0-9a-f]{16}\b", ""),  # Rust
         ("_", r"_(?:ClientProxy|Subclass)\b", ""),  # Quarkus
-        ("$_", r"(\$_(?:\w{1,80}_)?closure)[0-9]{1,6}", r"\1"),  # Groovy
-        ("__", r"(\$(?:fn|eval|reify|iter))__[0-9]{1,9}", r"\1"),  # Clojure
+        ("$_", r"(\$_(?:\w{1,80}_)?closure)[0-9]{1,6}", _groups),  # Groovy
+        ("__", r"(\$(?:fn|eval|reify|iter))__[0-9]{1,9}", _groups),  # Clojure
         ("+<>c", r"\+<>c(?:__DisplayClass[0-9_]{1,12})?", ""),  # C#
         ("class@", r"class@anonymous\S{0,400}", "class@anonymous"),  # PHP, with a path and a number
     )
 )  # fmt: skip
-_FUNCTIONS: Final[tuple[tuple[str, re.Pattern[str], str], ...]] = tuple(
+_FUNCTIONS: Final[tuple[Rule, ...]] = tuple(
     (part, re.compile(expression), replacement)
     for part, expression, replacement in (
         ("", r"^async |^async\*|^await in |^new |^bound ", ""),
         (" in ", r"^(?:block|rescue|ensure)(?: \([0-9]{1,3} levels\))? in ", ""),  # Ruby
         ("<", r"\.<locals>\.", "."),  # Python
-        ("lambda$", r"\blambda\$(\w{1,200}?)\$[0-9]{1,9}", r"\1.<lambda>"),  # Java
-        ("fun$", r"\bfun\$(\w{1,200}?)\$[0-9]{1,9}", r"\1.<lambda>"),
+        ("lambda$", r"\blambda\$(\w{1,200}?)\$[0-9]{1,9}", _lambda_of),  # Java
+        ("fun$", r"\bfun\$(\w{1,200}?)\$[0-9]{1,9}", _lambda_of),
         (">", r"<([\w.]{1,200})>(?:d__[0-9]{1,6}(?:`[0-9])?\.MoveNext|b__[0-9_]{1,12}"
-         r"|g__(\w{1,200})\|[0-9_]{1,12})", r"\1\2"),  # C#: async, lambdas, local functions
+         r"|g__(\w{1,200})\|[0-9_]{1,12})", _groups),  # C#: async, lambdas, local functions
         ("<>c", r"(?:\.|^)<>c(?:__DisplayClass[0-9_]{1,12})?(?=\.|$)", ""),
-        ("lambda_method", r"^(lambda_method)[0-9]{1,9}", r"\1"),
+        ("lambda_method", r"^(lambda_method)[0-9]{1,9}", _groups),
         (" [as ", r" \[as [^\]]{1,200}\]$", ""),  # JavaScript
         ("access$", r"\baccess\$[0-9]{3,4}\b", "access"),
         (".func", r"(\.func[0-9]{1,6})(?:\.[0-9]{1,6})*", ".func"),  # Go
@@ -84,11 +99,14 @@ _PLUMBING: Final = re.compile(
     r"|org\.springframework\.(?:aop|cglib)|kotlin\.coroutines|kotlinx\.coroutines"
     r"|System\.Runtime\.(?:CompilerServices|ExceptionServices)|System\.Threading\.(?:Tasks|Exec)"
     r"|asyncio(?:\.|$)|concurrent\.futures|runpy$|importlib\b|contextlib$|functools$|runtime$"
-    r"|node:internal|internal/)|\.GeneratedMethodAccessor|^\$Proxy|LambdaForm"
+    r"|node:internal|internal/|\$Proxy)"
 )
+_PLUMBING_PARTS: Final = (".GeneratedMethodAccessor", "LambdaForm")
+# It begins with a set of characters, so that the engine leaps to where one may be.
 _TEST: Final = re.compile(
-    r"(?:(?:^|[.$_])(?:[Tt]ests?|Test[A-Z]\w{0,100}+|test_\w{1,100}+)"
-    r"|(?<=\w)(?:Tests?|TestCase|Spec|_test|_spec))(?:[.$]|$)|\.junit\."
+    r"[TtS_](?:(?<![^.$_].)(?:(?<=[Tt])ests?(?=[.$]|$)|(?<=T)est[A-Z]\w{0,100}+(?=[.$]|$)"
+    r"|(?<=t)est_\w{1,100}+(?=[.$]|$))"
+    r"|(?<=\wT)est(?:s?|Case)(?=[.$]|$)|(?<=\wS)pec(?=[.$]|$)|(?<=\w_)(?:test|spec)(?=[.$]|$))"
 )
 _LIBRARY_MODULE: Final = re.compile(
     r"^(?:javax?|jdk|sun|com\.sun|kotlinx?|scala|groovy|clojure|android|androidx|dalvik"
@@ -102,10 +120,12 @@ _LIBRARY_MODULE: Final = re.compile(
     r"|botocore|grpc|asyncio|concurrent|threading|socket|ssl|json|logging|unittest|_?pytest|pluggy"
     r"|node:|internal/|Illuminate|Symfony|Doctrine|Laravel)(?:$|[./\\:_])"
 )
-_LIBRARY_FILE: Final = re.compile(
-    r"(?:^|[/\\])(?:site-packages|dist-packages|node_modules|vendor|gems|python[0-9.]{1,5}|jre|jdk"
-    r"|go/pkg/mod|usr/lib|usr/local/go)[/\\]|^node:|^internal/|^<frozen|^native$"
-)
+_LIBRARY_FOLDERS: Final = (
+    "/site-packages/", "/dist-packages/", "/node_modules/", "/vendor/", "/gems/", "/jre/", "/jdk/",
+    "/go/pkg/mod/", "/usr/lib/", "/usr/local/go/",
+)  # fmt: skip
+_PYTHON_FOLDER: Final = re.compile(r"/python[0-9.]{1,5}/")
+_LIBRARY_FILES: Final = ("node:", "internal/", "<frozen")
 _MEMO_ENTRIES: Final = 32_768
 MEMO: Final[dict[tuple[str, str, str], str]] = {}
 
@@ -117,7 +137,7 @@ def plain_name(name: str) -> str:
         return name
     for part, expression, replacement in _GENERATED:
         if part in name:
-            name = expression.sub(replacement, name)
+            name = expression.sub(replacement, name, MAX_PARTS)
     return name
 
 
@@ -133,7 +153,7 @@ def plain_function(name: str) -> str:
     name = plain_name(name)
     for part, expression, replacement in _FUNCTIONS:
         if part in name:
-            name = expression.sub(replacement, name)
+            name = expression.sub(replacement, name, MAX_PARTS)
     return name.strip(" .")
 
 
@@ -167,22 +187,36 @@ def in_app(frame: Frame) -> bool:
         return frame.in_app
     if frame.module and _LIBRARY_MODULE.match(frame.module):
         return False
-    return not (frame.file and _LIBRARY_FILE.search(frame.file))
+    return not (frame.file and _is_library_file(frame.file))
+
+
+def _is_library_file(file: str) -> bool:
+    path = "/" + file.replace("\\", "/")
+    return (
+        any(folder in path for folder in _LIBRARY_FOLDERS)
+        or _PYTHON_FOLDER.search(path) is not None
+        or file.startswith(_LIBRARY_FILES)
+        or file == "native"
+    )
 
 
 def is_plumbing(frame: Frame) -> bool:
     """Frames of runtimes and proxies that come and go with versions and never are the place."""
-    return bool(frame.module) and _PLUMBING.search(frame.module) is not None
+    module = frame.module
+    return bool(module) and (
+        _PLUMBING.match(module) is not None or any(part in module for part in _PLUMBING_PARTS)
+    )
 
 
 def is_test(frame: Frame) -> bool:
     """Frames of test cases: callers, of which a fault may have many."""
-    return bool(frame.module) and _TEST.search(frame.module) is not None
+    module = frame.module
+    return bool(module) and (".junit." in module or _TEST.search(module) is not None)
 
 
 def is_raiser(frame: Frame) -> bool:
     """Functions that raise for many callers, such as `throwError` and `checkArgument`."""
-    return _RAISER.match(frame.function) is not None
+    return len(frame.function) <= _MAX_RAISER and _RAISER.match(frame.function) is not None
 
 
 def without_recursion(names: Sequence[str]) -> list[str]:
