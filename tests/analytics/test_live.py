@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from faultstream.analytics import reliability
 from faultstream.analytics.client import Address, Connection
 from faultstream.analytics.live import facts
 from faultstream.analytics.recorder import Recorder
@@ -50,10 +51,11 @@ def result(name: str, number: int, now: int, status: str = "success") -> Recover
 def test_facts(place: Address, recorder_at: Callable[..., Recorder]) -> None:
     """Errors by minute with their weight, open patterns as their latest revision says, incidents
     with their course, and what carried-out commands hold: not what has run out, was taken back,
-    failed, or was only tried."""
+    failed, or was only tried. Experiments are in no sum; an incident of one says so."""
     now = now_ms()
     event = {"service": "orders", "error_type": "KeyError", "layer": "api", "time": now - 1_000}
     events = [Raw(n, json.dumps({**event, "count": n + 1}).encode()) for n in range(3)]
+    events.append(Raw(3, json.dumps({**event, "count": 90, "experiment_id": "x"}).encode()))
     seen: dict[str, Any] = {
         "environment": "production", "service": "orders", "layer": "api", "error_type": "KeyError",
         "first_at_ms": now - 9_000, "last_at_ms": now - 1_000, "detected_at_ms": now - 8_000,
@@ -77,6 +79,8 @@ def test_facts(place: Address, recorder_at: Callable[..., Recorder]) -> None:
             revision=3, state="verifying", updated_at_ms=now - 3_000, attempts=tried, **common
         ),
     ]
+    planned = common | {"incident_id": "i2", "experiment_id": "x", "opened_at_ms": now - 9_000}
+    incidents.append(Incident(revision=1, state="open", updated_at_ms=now - 8_000, **planned))
     hold = {"open_ms": 600_000}
     commands = [
         command("c1", "circuit_break", now, parameters={**hold, "dependency": "db"}),
@@ -101,12 +105,14 @@ def test_facts(place: Address, recorder_at: Callable[..., Recorder]) -> None:
     try:
         found = facts(connection)
         told = summary(connection, 1)
+        judged = reliability.facts(connection, now - 3_600_000, now + 60_000, "")
     finally:
         connection.close()
     assert sum(minute.errors for minute in found.minutes) == 6
     assert found.layers == {("production", "orders"): "api"}
     assert [(one.pattern_id, one.count) for one in found.patterns] == [("p1", 9)]
-    (incident,) = found.incidents
+    incident, planned_one = found.incidents
+    assert (incident.experiment_id, planned_one.experiment_id) == ("", "x")
     assert [step.state for step in incident.steps] == ["open", "recovering", "verifying"]
     assert [(each.strategy, each.outcome, each.reason) for each in incident.tries] == [
         ("circuit_break", "done", "why")
@@ -118,4 +124,7 @@ def test_facts(place: Address, recorder_at: Callable[..., Recorder]) -> None:
     assert held["c6"].until_at_ms == now + 600_000
     assert judge(found, load(None)).services[0].rule == "1 incident open"
     assert (told["errors"], told["incidents"]["open"]) == (6, 1)
+    assert [told[name][0]["errors"] for name in ("by_service", "by_category", "top")] == [6] * 3
+    assert [each.errors for each in judged.services] == [6]
+    assert (judged.errors, judged.incidents) == (6, 1)
     assert told["strategies"] == [{"strategy": "circuit_break", "tries": 1, "cured": 0}]

@@ -45,6 +45,7 @@ def one(**facts: object) -> ServiceLive:
         ({"severity": "fatal"}, "critical", "an incident of severity fatal is open"),
         ({}, "warning", "1 incident open"),
         ({"state": "resolved"}, "healthy", "errors below every limit"),
+        ({"state": "escalated", "experiment_id": "x"}, "healthy", "errors below every limit"),
     ],
 )
 def test_incidents_decide_first(change: dict[str, str], status: str, rule: str) -> None:

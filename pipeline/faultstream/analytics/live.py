@@ -21,7 +21,8 @@ _LASTS: Final = ("hold_ms", "open_ms", "ttl_ms")
 
 _MINUTES: Final = f"""SELECT toUnixTimestamp(minute) * 1000, environment, service, sum(e.errors),
   sumIf(e.errors, severity IN ('critical', 'fatal'))
-FROM errors_per_minute AS e WHERE minute > now() - toIntervalMinute({live.MINUTES + 1})
+FROM errors_per_minute AS e
+WHERE NOT experiment AND minute > now() - toIntervalMinute({live.MINUTES + 1})
 GROUP BY minute, environment, service ORDER BY minute, environment, service"""
 _LAYERS: Final = """SELECT environment, service, argMax(toString(layer), time) FROM errors
 WHERE toStartOfHour(time) >= toStartOfHour(now() - toIntervalMinute(10))
@@ -38,7 +39,7 @@ FROM (SELECT * FROM pattern_log WHERE pattern_id IN (
 ORDER BY last_at DESC, pattern_id"""
 _INCIDENTS: Final = f"""SELECT incident_id, environment, root, toString(severity), state,
   {_MS}(first_error_at), {_MS}(opened_at), {_MS}(updated_at), {_MS}(resolved_at), reason,
-  attempts
+  attempts, experiment_id
 FROM (SELECT * FROM incident_log WHERE incident_id IN (
     SELECT incident_id FROM incident_log WHERE ingested_at >= now() - toIntervalDay({DAYS})
     GROUP BY incident_id
@@ -90,9 +91,9 @@ def _incidents(connection: Connection) -> list[live.LiveIncident]:
             mine.append(live.Step(at_ms, state, reason))
     return [
         live.LiveIncident(
-            *(*row[:-1], [_try(one) for one in row[-1]], steps.get(row[0], [])[-STEPS:])
+            *(*row, [_try(one) for one in tries], steps.get(row[0], [])[-STEPS:], experiment_id)
         )
-        for row in rows
+        for *row, tries, experiment_id in rows
     ]
 
 

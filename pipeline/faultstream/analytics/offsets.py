@@ -25,27 +25,28 @@ Positions = dict[tuple[str, int], int]
 ROLLUPS: Final[Mapping[str, str]] = {
     "errors_per_minute": """
         SELECT toDateTime(toStartOfMinute(time), 'UTC') AS minute, toDate(ingested_at) AS stored_on,
-          environment, service, category, severity, log_id, topic, partition,
-          sum(count) AS errors, count() AS records, max(offset) AS last_offset
+          environment, service, category, severity, experiment_id != '' AS experiment, log_id,
+          topic, partition, sum(count) AS errors, count() AS records, max(offset) AS last_offset
         FROM errors WHERE {missing}
-        GROUP BY minute, stored_on, environment, service, category, severity, log_id, topic,
-          partition""",
+        GROUP BY minute, stored_on, environment, service, category, severity, experiment, log_id,
+          topic, partition""",
     "fingerprints_per_hour": """
         SELECT toDateTime(toStartOfHour(time), 'UTC') AS hour, toDate(ingested_at) AS stored_on,
-          environment, service, fingerprint, error_type, category, log_id, topic, partition,
+          environment, service, fingerprint, error_type, category,
+          experiment_id != '' AS experiment, log_id, topic, partition,
           sum(count) AS errors, count() AS records, min(time) AS first_at, max(time) AS last_at,
           anyLast(toString(errors.template)) AS template,
           anyLast(errors.event_id) AS event_id, max(offset) AS last_offset
         FROM errors WHERE {missing}
-        GROUP BY hour, stored_on, environment, service, fingerprint, error_type, category, log_id,
-          topic, partition""",
+        GROUP BY hour, stored_on, environment, service, fingerprint, error_type, category,
+          experiment, log_id, topic, partition""",
 }
 COLUMNS: Final[Mapping[str, str]] = {
-    "errors_per_minute": "minute, stored_on, environment, service, category, severity, log_id, "
-    "topic, partition, errors, records, last_offset",
+    "errors_per_minute": "minute, stored_on, environment, service, category, severity, experiment, "
+    "log_id, topic, partition, errors, records, last_offset",
     "fingerprints_per_hour": "hour, stored_on, environment, service, fingerprint, error_type, "
-    "category, log_id, topic, partition, errors, records, first_at, last_at, template, event_id, "
-    "last_offset",
+    "category, experiment, log_id, topic, partition, errors, records, first_at, last_at, "
+    "template, event_id, last_offset",
 }
 ONE_PART: Final[Mapping[str, int]] = {
     "async_insert": 0,

@@ -27,7 +27,8 @@ _SERVICES: Final = f"""SELECT environment, service,
   sumIf(e.errors, minute >= toStartOfMinute({_BEGIN})) AS now,
   sumIf(e.errors, minute < toStartOfMinute({_BEGIN})) AS before
 FROM errors_per_minute AS e
-WHERE {_HERE} AND minute < {_END} AND minute >= fromUnixTimestamp64Milli({{before:Int64}})
+WHERE {_HERE} AND NOT experiment AND minute < {_END}
+  AND minute >= fromUnixTimestamp64Milli({{before:Int64}})
 GROUP BY environment, service HAVING now > 0 ORDER BY now DESC, environment, service"""
 _OUTAGES: Final = f"""SELECT environment, service, {_MS}(began_at), {_MS}(ended_at)
 FROM outages WHERE {_HERE} AND began_at < {_END} AND ended_at >= {_BEGIN}"""
@@ -53,13 +54,13 @@ _RECURRING: Final = f"""SELECT count(), countIf(told) FROM (
       SELECT hour, environment, service, fingerprint, sum(h.errors) AS errors,
         min(h.first_at) AS first, max(h.last_at) AS last
       FROM fingerprints_per_hour AS h
-      WHERE {_HERE} AND hour >= toStartOfHour({_BEGIN}) AND hour < {_END}
+      WHERE {_HERE} AND NOT experiment AND hour >= toStartOfHour({_BEGIN}) AND hour < {_END}
       GROUP BY hour, environment, service, fingerprint HAVING errors >= 10
     ) GROUP BY environment, service, fingerprint
   ) AS f
   LEFT JOIN (
     SELECT pattern_id, environment, service, fingerprint AS about, first_at, last_at
-    FROM patterns WHERE count > 0 AND last_at >= toStartOfHour({_BEGIN})
+    FROM patterns WHERE count > 0 AND experiment_id = '' AND last_at >= toStartOfHour({_BEGIN})
   ) AS p ON p.environment = f.environment AND p.service = f.service
   GROUP BY f.environment, f.service, f.fingerprint
 )"""

@@ -93,8 +93,9 @@ def _incidents(incidents: Sequence[LiveIncident], now_ms: int) -> list[Renderabl
         line.append(one.incident_id[:8] + " ", "dim")
         line.append_text(state_text(one.state))
         age = rough(max(0, now_ms - one.first_error_at_ms))
+        kind = ", an experiment" if one.experiment_id else ""
         line.append(
-            f" {clean(one.service, 30)} {one.severity}, {age} ago: {clean(one.reason, 300)}"
+            f" {clean(one.service, 30)} {one.severity}{kind}, {age} ago: {clean(one.reason, 300)}"
         )
         found.append(line)
         if one.tries:

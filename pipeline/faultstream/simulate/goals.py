@@ -3,7 +3,9 @@
 from collections.abc import Iterable
 from typing import Any, Final
 
-import msgspec
+from faultstream.core.report.goal import Goal
+
+__all__ = ["Goal", "above", "at_least", "below", "failed", "goals", "lines", "none", "within"]
 
 RECALL: Final = 0.95
 FALSE: Final = 0.05
@@ -11,17 +13,6 @@ MEDIAN_MS: Final = 30_000
 CRITICAL_P95_MS: Final = 120_000
 ROOTS: Final = 0.90
 WITHIN_10: Final = 0.80
-
-
-class Goal(msgspec.Struct, frozen=True, kw_only=True):
-    """One goal: its figure, the bound that was wanted, and whether it was met; both are None where
-    there was nothing to measure. `shown` and `wanted` are for people."""
-
-    name: str
-    figure: float | None
-    shown: str
-    wanted: str
-    met: bool | None
 
 
 def at_least(name: str, figure: float | None, bound: float, *, digits: int = 3) -> Goal:

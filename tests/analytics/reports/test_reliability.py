@@ -68,11 +68,11 @@ def test_bounds_of_goals() -> None:
         ({"recover_ms": [200_000, 399_000]}, "time to recover, automatic, mean", True),
         ({"recoverable": 5, "cured": 4}, "recovered", False),
         ({"recoverable": 6, "cured": 5}, "recovered", True),
-        ({"incidents": 20, "false_alarms": 1}, "false alarms", False),
-        ({"incidents": 21, "false_alarms": 1}, "false alarms", True),
-        ({"incidents": 21, "open": 1, "false_alarms": 1}, "false alarms", False),
-        ({"errors": 100, "otherwise": 5}, "categorised as people say", False),
-        ({"errors": 100, "otherwise": 4}, "categorised as people say", True),
+        ({"incidents": 20, "false_alarms": 1}, "false alarms, as far as told", False),
+        ({"incidents": 21, "false_alarms": 1}, "false alarms, as far as told", True),
+        ({"incidents": 21, "open": 1, "false_alarms": 1}, "false alarms, as far as told", False),
+        ({"errors": 100, "otherwise": 5}, "categorised right, as far as told", False),
+        ({"errors": 100, "otherwise": 4}, "categorised right, as far as told", True),
         ({"recurring": 10, "found": 8}, "recurring faults found", False),
         ({"recurring": 10, "found": 9}, "recurring faults found", True),
     ):
@@ -135,7 +135,7 @@ def test_command(ask: Callable[..., Result], tmp_path: Path) -> None:
     assert {one["met"] for one in content["goals"]} <= {True, False, None}
     file = tmp_path / "r" / "report.html"
     assert ask(*of, "-o", str(file)).output == ""
-    assert "<td>false alarms</td>" in file.read_text()
+    assert "<td>false alarms, as far as told</td>" in file.read_text()
     missed = any(one["met"] is False for one in content["goals"])
     assert ask(*of, "--strict").exit_code == int(missed)
     assert ask("report", "--until", "yesterday").exit_code == 2

@@ -1,4 +1,5 @@
--- Errors by service and hour, the last 24 hours. Folded events count with their weight.
+-- Errors by service and hour, the last 24 hours. Folded events count with their weight; experiments
+-- are left out.
 CREATE OR REPLACE VIEW error_summary AS
 SELECT
   toStartOfHour(minute) AS hour, environment, service,
@@ -7,6 +8,6 @@ SELECT
   topKWeighted(1)(category, e.errors)[1] AS main_category,
   uniqExact(minute) AS minutes_with_errors
 FROM errors_per_minute AS e
-WHERE minute >= now() - toIntervalHour(24)
+WHERE minute >= now() - toIntervalHour(24) AND NOT experiment
 GROUP BY hour, environment, service
 ORDER BY hour DESC, errors DESC;

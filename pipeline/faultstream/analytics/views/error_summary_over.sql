@@ -7,6 +7,6 @@ SELECT
   topKWeighted(1)(category, e.errors)[1] AS main_category,
   uniqExact(minute) AS minutes_with_errors
 FROM errors_per_minute AS e
-WHERE minute >= now() - toIntervalHour({hours:UInt32})
+WHERE minute >= now() - toIntervalHour({hours:UInt32}) AND NOT experiment
 GROUP BY hour, environment, service
 ORDER BY hour DESC, errors DESC;

@@ -5,7 +5,7 @@ SELECT
   sum(f.errors) AS errors, round(errors / sum(errors) OVER (), 4) AS share_ratio,
   min(f.first_at) AS first_at, max(f.last_at) AS last_at, anyLast(f.event_id) AS event_id
 FROM fingerprints_per_hour AS f
-WHERE hour >= toStartOfHour(now() - toIntervalHour({hours:UInt32}))
+WHERE hour >= toStartOfHour(now() - toIntervalHour({hours:UInt32})) AND NOT experiment
 GROUP BY environment, service, error_type, category, fingerprint
 ORDER BY errors DESC
 LIMIT 100;

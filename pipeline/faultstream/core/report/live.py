@@ -1,7 +1,7 @@
 """Live: how things stand now, for the live page and the terminal view. Pure: judged from facts.
 
 Times are milliseconds since the epoch. What counts is what is stored; `stored_at_ms` says how old
-that is.
+that is. Incidents of experiments are shown and do not count.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -81,6 +81,7 @@ class LiveIncident(msgspec.Struct, frozen=True):
     reason: str
     tries: list[Try]
     steps: list[Step]
+    experiment_id: str = ""
 
     @property
     def is_open(self) -> bool:
@@ -197,7 +198,9 @@ def _service(
     layer = facts.layers.get(key, "") or (policy.layer if policy is not None else "")
     patterns = [one for one in facts.patterns if (one.environment, one.service) == key]
     incidents = [
-        one for one in facts.incidents if one.is_open and (one.environment, one.service) == key
+        one
+        for one in facts.incidents
+        if one.is_open and not one.experiment_id and (one.environment, one.service) == key
     ]
     status, rule = next(_rules(incidents, patterns, rates, layer, topology))
     return ServiceLive(

@@ -11,6 +11,7 @@ from typing import Final
 
 import msgspec
 
+from faultstream.core.report.goal import Goal
 from faultstream.core.report.text import (
     code,
     counted,
@@ -116,16 +117,6 @@ class Reliability(msgspec.Struct, frozen=True, kw_only=True):
     undelivered: int
 
 
-class Goal(msgspec.Struct, frozen=True, kw_only=True):
-    """One goal: `met` is None where nothing could be measured, `of` says on what it was."""
-
-    name: str
-    wanted: str
-    measured: str
-    met: bool | None
-    of: str
-
-
 def goals(facts: Reliability, availability: float) -> list[Goal]:
     """Each goal with what was measured; `availability` is the share of time that is wanted."""
     down = downtimes(facts)
@@ -138,15 +129,29 @@ def goals(facts: Reliability, availability: float) -> list[Goal]:
         Goal(
             name="availability of the worst service",
             wanted=f"{100 * availability:.6g} %",
-            measured=f"{100 * up:.3f} %",
+            figure=up if names else None,
+            shown=f"{100 * up:.3f} %" if names else "",
             met=up >= availability if names else None,
             of=f"{counted(names, 'service')}, down while a critical incident is open",
         ),
         _quick("time to detect, critical, mean", facts.detect_ms, DETECT_MS),
         _quick("time to recover, automatic, mean", facts.recover_ms, RECOVER_MS),
         _share("recovered", facts.cured, facts.recoverable, "incidents with a command", RECOVERED),
-        _share("false alarms", facts.false_alarms, closed, "closed incidents", FALSE, least=False),
-        _share("categorised as people say", as_said, facts.errors, "errors", RIGHT),
+        _share(
+            "false alarms, as far as told",
+            facts.false_alarms,
+            closed,
+            "closed incidents; what nobody called false counts as true",
+            FALSE,
+            least=False,
+        ),
+        _share(
+            "categorised right, as far as told",
+            as_said,
+            facts.errors,
+            "errors; what nobody corrected counts as right",
+            RIGHT,
+        ),
         _share("recurring faults found", facts.found, facts.recurring, "fingerprints", FOUND),
     ]
 
@@ -154,14 +159,15 @@ def goals(facts: Reliability, availability: float) -> list[Goal]:
 def _quick(name: str, took: Sequence[int], most_ms: int) -> Goal:
     wanted = f"< {rough(most_ms)}"
     if not took:
-        return Goal(name=name, wanted=wanted, measured="", met=None, of="no incident")
+        return Goal(name=name, figure=None, shown="", wanted=wanted, met=None, of="no incident")
     ordered = sorted(took)
     mean = sum(ordered) // len(ordered)
     late = ordered[min(len(ordered) - 1, int(0.95 * len(ordered)))]
     return Goal(
         name=name,
         wanted=wanted,
-        measured=length(mean),
+        figure=mean,
+        shown=length(mean),
         met=mean < most_ms,
         of=f"{counted(len(ordered), 'incident')}, 95 % within {length(late)}",
     )
@@ -170,12 +176,20 @@ def _quick(name: str, took: Sequence[int], most_ms: int) -> Goal:
 def _share(name: str, part: int, whole: int, of: str, bar: float, *, least: bool = True) -> Goal:
     wanted = f"{'>' if least else '<'} {bar:.0%}".replace("%", " %")
     if not whole:
-        return Goal(name=name, wanted=wanted, measured="", met=None, of=f"no {of}")
+        return Goal(
+            name=name,
+            figure=None,
+            shown="",
+            wanted=wanted,
+            met=None,
+            of=f"no {of.partition(';')[0]}",
+        )
     ratio = part / whole
     return Goal(
         name=name,
         wanted=wanted,
-        measured=percent(ratio),
+        figure=ratio,
+        shown=percent(ratio),
         met=ratio > bar if least else ratio < bar,
         of=f"{part:,} of {whole:,} {of}",
     )
@@ -260,7 +274,7 @@ def report(facts: Reliability, availability: float) -> str:
     span = f"{moment(facts.begin_ms)} to {moment(facts.end_ms)}"
     lines += [f"{span}. Incidents of experiments are left out.", ""]
     marks = {True: "yes", False: "**no**", None: "nothing to measure"}
-    rows = [[one.name, one.wanted, one.measured, marks[one.met], one.of] for one in judged]
+    rows = [[one.name, one.wanted, one.shown, marks[one.met], one.of] for one in judged]
     lines += table(["goal", ">wanted", ">measured", "met", "measured on"], rows)
     for title, section in (
         ("What to do", _todo(facts, judged)),
