@@ -2,9 +2,11 @@
 
 import json
 
+import pytest
 from click.testing import CliRunner
 
 from faultstream.cli import main
+from faultstream.core.event import MAX_MESSAGE_CHARS
 
 EVENT = b'{"service":"a","error_type":"KeyError","event_id":"e1","message":"order 5"}\n'
 
@@ -41,6 +43,16 @@ def test_fingerprint() -> None:
     line = json.loads(result.stdout)
     assert (line["event_id"], line["version"], line["template"]) == ("e1", "fs1", "order <int>")
     assert line["explain"]["app"][0]["values"] == ["KeyError"]
+
+
+@pytest.mark.parametrize("plain", [False, True])
+def test_what_was_left_out_is_told(plain: bool) -> None:
+    """An explanation counts the characters that were too many to be looked at."""
+    text = "m" * (MAX_MESSAGE_CHARS + 5)
+    line = text if plain else json.dumps({"service": "s", "error_type": "E", "message": text})
+    command = ["fingerprint", "--explain", *(["--plain"] if plain else [])]
+    told = json.loads(CliRunner().invoke(main, command, input=line).output)
+    assert told["explain"]["cut"] == {"message": 5}
 
 
 def test_plain() -> None:

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from faultstream.core import event as limits
 from faultstream.core.errors import DataError
 from faultstream.core.event import ErrorEvent
-from faultstream.formats.native import admit
+from faultstream.formats import bounds
+from faultstream.formats.native import admit, left_out
 
 NOW = 1_763_776_899_120
 
@@ -198,42 +199,98 @@ def test_any_fields(fields: dict[str, Any]) -> None:
     assert event == admit(raw, timestamp_ms=NOW)
 
 
-def test_what_is_long_together_is_cut() -> None:
-    """Causes, tags and frames have room together, exactly to the bound; the ends of stacks stay."""
+def test_what_is_long_is_cut() -> None:
+    """Causes, tags and frames have room, exactly to the bound; the ends of stacks stay."""
 
-    def made(extra: int) -> ErrorEvent:
+    def made(extra: int, *fields: str) -> ErrorEvent:
         rest = limits.MAX_CAUSES_CHARS - 10 * 800
-        return admitted(
-            causes=[{"error_type": "E", "message": "c" * 800} for _ in range(10)]
+        every: dict[str, Any] = {
+            "causes": [{"error_type": "E", "message": "c" * 800} for _ in range(10)]
             + [{"error_type": "E", "message": "c" * (rest + extra)}],
-            tags={"k": "v" * (4_096 - 1), "l": "v" * (4_095 + extra)},
-            frames=[
+            "tags": {"k": "v" * (4_096 - 1), "l": "v" * (4_095 + extra)},
+            "frames": [
                 {"function": f"{n:0256}"} for n in range(limits.MAX_FRAMES_CHARS // 256 + extra)
             ],
-        )
+        }
+        return admitted(**{name: every[name] for name in fields})
 
-    assert made(0).cut == []
-    event = made(1)
-    assert event.cut == ["causes", "tags", "frames"]
+    for name in ("causes", "tags", "frames"):
+        assert made(0, name).cut == []
+        assert made(1, name).cut == [name]
+    event = made(1, "causes")
     assert sum(len(one.message) for one in event.causes) <= limits.MAX_CAUSES_CHARS
+    assert [len(one.message) for one in event.causes] == [799] * 10 + [193]  # short ones stay whole
+    event = made(1, "tags")
     assert sum(len(key) + len(text) for key, text in event.tags.items()) <= limits.MAX_TAGS_CHARS
-    kept = [int(frame.function) for frame in event.frames]
+    kept = [int(frame.function) for frame in made(1, "frames").frames]
     assert len(kept) == limits.MAX_FRAMES_CHARS // 256
     assert (kept[0], kept[-1]) == (0, limits.MAX_FRAMES_CHARS // 256)
+
+
+def hostile(message: int, frames: int, causes: int, tags: int) -> dict[str, Any]:
+    """Fields with so many characters, in small pieces."""
+    return {
+        "message": "m" * message,
+        "frames": [{"function": "f" * 128} for _ in range(frames // 128)],
+        "causes": [{"error_type": "E", "message": "c" * 256} for _ in range(causes // 256)],
+        "tags": {f"{n:02}": "v" * 254 for n in range(tags // 256)},
+    }
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        # What fits in the room together stays whole.
+        ({"message": 6_144, "frames": 12_288, "causes": 3_072, "tags": 3_072}, {}),
+        ({"message": 1_024, "frames": 19_456, "causes": 2_048, "tags": 2_048}, {}),
+        # Each has its share; what is left over goes to the message first, then to the frames.
+        ({"message": 12_288, "frames": 24_576, "causes": 8_192, "tags": 8_192},
+         {"message": 6_144, "frames": 12_288, "causes": 3_072, "tags": 3_072}),
+        ({"message": 60_000, "frames": 8_192, "causes": 8_192, "tags": 0},
+         {"message": 12_288, "causes": 4_096}),
+        ({"message": 2_048, "frames": 24_576, "causes": 8_192, "tags": 256},
+         {"frames": 19_200, "causes": 3_072}),
+    ],
+)  # fmt: skip
+def test_one_room_for_all_texts(sent: dict[str, int], kept: dict[str, int]) -> None:
+    """Message, frames, causes and tags share one room; what is cut is counted and named."""
+    event = admitted(**hostile(**sent))
+    assert bounds.texts(event) == sent | kept
+    assert sorted(event.cut) == sorted(kept)
+    lost = {name: sent[name] - kept[name] for name in kept}
+    assert left_out(value(**hostile(**sent))) == lost
 
 
 @given(st.integers(0, 250), st.integers(0, 400), st.integers(0, 60), st.integers(0, 70))
 def test_texts_are_bounded(frames: int, length: int, causes: int, tags: int) -> None:
     """Whatever a record holds, what the hot path looks through is bounded."""
     event = admitted(
-        message="m" * 300 * length,
+        message="m" * 200 * length,
         frames=[{"module": "a" * length, "function": "b" * n} for n in range(frames)],
-        causes=[{"error_type": "E", "message": "c" * length * 3} for _ in range(causes)],
+        causes=[{"error_type": "E", "message": "c" * length * 2} for _ in range(causes)],
         tags={f"{n}": "v" * length for n in range(tags)},
     )
-    assert len(event.message) <= limits.MAX_MESSAGE_CHARS
-    assert sum(len(one.message) for one in event.causes) <= limits.MAX_CAUSES_CHARS
-    assert sum(len(key) + len(text) for key, text in event.tags.items()) <= limits.MAX_TAGS_CHARS
-    assert sum(len(one.module) + len(one.function) for one in event.frames) <= (
-        limits.MAX_FRAMES_CHARS
-    )
+    held = bounds.texts(event)
+    assert sum(held.values()) <= limits.MAX_TEXT_CHARS
+    assert held["message"] <= limits.MAX_MESSAGE_CHARS
+    assert held["causes"] <= limits.MAX_CAUSES_CHARS
+    assert held["tags"] <= limits.MAX_TAGS_CHARS
+
+
+@pytest.mark.parametrize("broken", [b"", b',"x":"\\ud800"'])
+@pytest.mark.parametrize("over", [0, 1, 300])
+def test_what_is_read_slowly_is_cut_alike(broken: bytes, over: int) -> None:
+    """Of long lists in broken records, the same items are kept as of those in good ones."""
+    fields = {
+        "frames": [{"function": str(n)} for n in range(limits.MAX_FRAMES + over)],
+        "causes": [{"error_type": str(n)} for n in range(limits.MAX_CAUSES + over)],
+        "bases": [str(n) for n in range(limits.MAX_BASES + over)],
+        "fingerprint": [str(n) for n in range(bounds.MAX_PARTS + over)],
+        "tags": {str(n): "v" for n in range(limits.MAX_TAGS + over)},
+    }
+    good = admitted(**fields)
+    raw = json.dumps({"service": "a", "error_type": "b", "message": None, **fields}).encode()
+    event = admit(raw[:-1] + broken + b"}", timestamp_ms=NOW)
+    for name in fields:
+        assert getattr(event, name) == getattr(good, name)
+    assert [name for name in event.cut if name != "encoding"] == good.cut

@@ -8,8 +8,9 @@ only too long is cut and named in `cut`. Null in an optional field means that it
 """
 
 import json
+from collections.abc import Callable
 from contextlib import suppress
-from operator import attrgetter
+from itertools import islice
 from typing import Any, Final
 
 import msgspec
@@ -28,26 +29,23 @@ from faultstream.core.scrub import (
     scrub_text,
 )
 from faultstream.core.severity import ALIASES, RANK
+from faultstream.formats import bounds
 from faultstream.wire import parse_time
 
 MAX_TIME_MS: Final = 4_102_444_800_000
 """2100-01-01. Times from 1970 up to here are used as they are; others are refused."""
-CUT: Final = " [cut] "
-_END: Final = 4 * 1024
-"""Of a message that is too long, so much of its end is kept; the head is what is left."""
-
 _decode: Final = msgspec.json.Decoder(ErrorEvent).decode
-_NAMES: Final = (
-    "error_type", "event_id", "layer", "host", "instance", "release", "operation", "component",
-    "function", "request_id", "user_id", "session_id", "trace_id", "span_id", "parent_event_id",
-    "correlation_id", "experiment_id",
-)  # fmt: skip
-_MAX_PARTS: Final = 16
 _SMALL: Final = limits.MAX_NAME_CHARS + len('{"service":"","error_type":""}')
 """In a record of so many bytes no field can be past its limit, nor frames or causes."""
+# Of lists that are decoded slowly, how many items from either end are looked at.
+_ENDS: Final = {
+    "frames": (limits.MAX_FRAMES // 4, limits.MAX_FRAMES - limits.MAX_FRAMES // 4 + 1),
+    "causes": (limits.MAX_CAUSES, 1),
+    "bases": (limits.MAX_BASES + 1, 0),
+    "fingerprint": (bounds.MAX_PARTS + 1, 0),
+    "cut": (50, 0),
+}
 _REMEMBERED: Final = 4_096
-texts_of: Final = attrgetter(*_NAMES)
-"""All names of an event, to measure them at once."""
 SECONDS: Final[dict[str, int]] = {}
 """Times without their fraction, to milliseconds; shapes.py asks too, as the two below."""
 THOUSANDTHS: Final = {f".{ms:03}Z": ms for ms in range(1_000)}
@@ -110,14 +108,14 @@ def admit(value: bytes | None, *, timestamp_ms: int) -> ErrorEvent:  # noqa: C90
         rest > limits.MAX_NAME_CHARS
         and (
             len(event.tags) > limits.MAX_TAGS
-            or len(event.fingerprint) > _MAX_PARTS
+            or len(event.fingerprint) > bounds.MAX_PARTS
             or len(event.bases) > limits.MAX_BASES
             or (rest > _SMALL and not _surely_within(event, value))
         )
     ):
-        _hold_to_limits(event)
+        bounds.hold_fields(event)
     if size > limits.MAX_TAGS_CHARS:
-        _hold_totals(event, size)
+        bounds.hold_texts(event)
         message = event.message
 
     # Decoded text has no lone surrogates.
@@ -131,6 +129,25 @@ def admit(value: bytes | None, *, timestamp_ms: int) -> ErrorEvent:  # noqa: C90
         if cause.message.encode().translate(ZEROED) not in KNOWN_CLEAN:
             cause.message = scrub_text(cause.message)
     return event
+
+
+def left_out(value: bytes) -> dict[str, int]:
+    """How many characters of each field `admit` leaves out of a record that it takes, to explain.
+
+    Items that are past the limit of a list in a record whose text is broken are not counted.
+
+    Raises:
+        DataError: as `admit` does where a record cannot be read.
+    """
+    try:
+        event = _decode(value)
+    except (ValueError, RecursionError):
+        event = _decode_slowly(value)
+    before = bounds.sizes(event)
+    bounds.hold_fields(event)
+    bounds.hold_texts(event)
+    after = bounds.sizes(event)
+    return {name: size - after[name] for name, size in before.items() if size > after[name]}
 
 
 def _surely_within(event: ErrorEvent, value: bytes) -> bool:
@@ -206,121 +223,17 @@ def _category(text: str) -> str:
     return plain
 
 
-def _note(event: ErrorEvent, field: str) -> None:
-    if field not in event.cut:
-        event.cut = [*event.cut, field]
-
-
-def _hold_to_limits(event: ErrorEvent) -> None:
-    longest = limits.MAX_NAME_CHARS
-    event.cut = [name[:longest] for name in event.cut[:50]]
-    if max(map(len, texts_of(event))) > longest:
-        for name in _NAMES:
-            text = getattr(event, name)
-            if len(text) > longest:
-                setattr(event, name, text[:longest])
-                _note(event, name)
-    _hold_frames(event)
-    _hold_causes(event)
-    bases = event.bases
-    if len(bases) > limits.MAX_BASES or any(len(name) > longest for name in bases):
-        event.bases = [name[:longest] for name in bases[: limits.MAX_BASES]]
-        _note(event, "bases")
-    given = event.fingerprint
-    if len(given) > _MAX_PARTS or any(len(part) > longest for part in given):
-        event.fingerprint = [part[:longest] for part in given[:_MAX_PARTS]]
-        _note(event, "fingerprint")
-    long = any(len(k) > longest or len(v) > 8 * longest for k, v in event.tags.items())
-    if long or len(event.tags) > limits.MAX_TAGS:
-        kept = list(event.tags.items())[: limits.MAX_TAGS]
-        event.tags = {key[:longest]: text[: 8 * longest] for key, text in kept}
-        _note(event, "tags")
-
-
-def _hold_totals(event: ErrorEvent, size: int) -> None:
-    """Holds what may be long all together: what it costs to look through is what is bounded."""
-    if len(event.message) > limits.MAX_MESSAGE_CHARS:
-        start = limits.MAX_MESSAGE_CHARS - len(CUT) - _END
-        event.message = f"{event.message[:start]}{CUT}{event.message[-_END:]}"
-        _note(event, "message")
-    causes, tags = event.causes, event.tags
-    if causes and sum(len(cause.message) for cause in causes) > limits.MAX_CAUSES_CHARS:
-        longest = limits.MAX_CAUSES_CHARS // len(causes)
-        for cause in causes:
-            cause.message = cause.message[:longest]
-        _note(event, "causes")
-    if tags and sum(map(len, tags)) + sum(map(len, tags.values())) > limits.MAX_TAGS_CHARS:
-        longest = limits.MAX_TAGS_CHARS // len(tags) // 2
-        event.tags = {key[:longest]: text[:longest] for key, text in tags.items()}
-        _note(event, "tags")
-    if size > limits.MAX_FRAMES_CHARS:
-        _hold_stack(event)
-
-
-def _hold_stack(event: ErrorEvent) -> None:
-    """Leaves out frames in the middle: the innermost get three quarters of the room."""
-    frames = event.frames
-    sizes = [len(one.module) + len(one.function) + len(one.file) for one in frames]
-    if sum(sizes) <= limits.MAX_FRAMES_CHARS:
-        return
-    outer, inner = 0, len(frames)
-    room = limits.MAX_FRAMES_CHARS * 3 // 4
-    while sizes[inner - 1] <= room:
-        inner -= 1
-        room -= sizes[inner]
-    room += limits.MAX_FRAMES_CHARS // 4
-    while sizes[outer] <= room:
-        room -= sizes[outer]
-        outer += 1
-    event.frames = frames[:outer] + frames[inner:]
-    _note(event, "frames")
-
-
-def _hold_frames(event: ErrorEvent) -> None:
-    longest = limits.MAX_NAME_CHARS
-    if len(event.frames) > limits.MAX_FRAMES:
-        # The innermost say where it broke, the outermost how it came there.
-        inner = limits.MAX_FRAMES * 3 // 4
-        event.frames = event.frames[: limits.MAX_FRAMES - inner] + event.frames[-inner:]
-        _note(event, "frames")
-    for frame in event.frames:
-        if (
-            len(frame.module) <= longest
-            and len(frame.function) <= longest
-            and len(frame.file) <= longest
-        ):
-            continue
-        for name in ("module", "function", "file"):
-            text = getattr(frame, name)
-            if len(text) > longest:
-                setattr(frame, name, text[:longest] if name != "file" else text[-longest:])
-                _note(event, "frames")
-
-
-def _hold_causes(event: ErrorEvent) -> None:
-    longest = limits.MAX_NAME_CHARS
-    if len(event.causes) > limits.MAX_CAUSES:
-        event.causes = event.causes[: limits.MAX_CAUSES - 1] + event.causes[-1:]
-        _note(event, "causes")
-    for cause in event.causes:
-        if len(cause.error_type) > longest:
-            cause.error_type = cause.error_type[:longest]
-            _note(event, "causes")
-
-
 def _decode_slowly(value: bytes) -> ErrorEvent:
     """The event in a value that the typed decoder refused, or the reason why there is none."""
     encoding = False
     try:
         plain = orjson.loads(value.removeprefix(b"\xef\xbb\xbf"))
     except orjson.JSONDecodeError:
-        plain = loads_broken(value)
+        plain = loads_broken(value, _narrow)
         encoding = True
     if not isinstance(plain, dict):
         raise DataError("decode", f"expected a JSON object, got {type(plain).__name__}")
-    plain = {name: field for name, field in plain.items() if field is not None}
-    for name in ("frames", "causes", "bases", "tags"):
-        plain[name] = _without_nulls(plain.get(name, {} if name == "tags" else []))
+    plain = _narrow(plain)
     for name in ("time", "count"):
         number = plain.get(name)
         if isinstance(number, float) and (name == "time" or number.is_integer()):
@@ -330,15 +243,33 @@ def _decode_slowly(value: bytes) -> ErrorEvent:
     except msgspec.ValidationError as exc:
         raise DataError("validate", str(exc)) from exc
     if encoding:
-        _note(event, "encoding")
+        bounds.note(event, "encoding")
     return event
+
+
+def _narrow(plain: Any) -> Any:
+    """The known fields without nulls, and of lists one item more than is taken, so that what is
+    cut afterwards is what would be cut of all."""
+    if not isinstance(plain, dict):
+        return plain
+    known: dict[str, Any] = {}
+    for name in ErrorEvent.__struct_fields__:
+        field = plain.get(name)
+        if isinstance(field, list) and name in _ENDS:
+            first, last = _ENDS[name]
+            if len(field) > first + last:
+                field = [*field[:first], *field[len(field) - last :]]
+            known[name] = [_without_nulls(item) for item in field]
+        elif field is not None:
+            known[name] = field
+    if isinstance(known.get("tags"), dict):
+        known["tags"] = dict(islice(_without_nulls(known["tags"]).items(), limits.MAX_TAGS + 1))
+    return known
 
 
 def _without_nulls(field: Any) -> Any:
     if isinstance(field, dict):
         return {key: item for key, item in field.items() if item is not None}
-    if isinstance(field, list):
-        return [_without_nulls(item) for item in field]
     return field
 
 
@@ -354,8 +285,10 @@ def loads(value: bytes) -> Any:
         return loads_broken(value)
 
 
-def loads_broken(value: bytes) -> Any:
+def loads_broken(value: bytes, narrow: Callable[[Any], Any] = lambda plain: plain) -> Any:
     """Errors about encodings tend to carry broken text: what is no character becomes U+FFFD.
+
+    Only what `narrow` leaves of it is mended and returned.
 
     The standard library's decoder is the one that takes lone surrogates; only refused records
     come here.
@@ -367,7 +300,7 @@ def loads_broken(value: bytes) -> Any:
     with suppress(orjson.JSONDecodeError):
         return orjson.loads(text)
     try:
-        plain = json.loads(text)
+        plain = narrow(json.loads(text))
         whole = json.dumps(plain, ensure_ascii=False, allow_nan=False)
         return json.loads(whole.encode("utf-8", "replace"))
     except RecursionError as exc:

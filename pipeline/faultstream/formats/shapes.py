@@ -19,13 +19,13 @@ from faultstream.core.grouping import Grouper
 from faultstream.core.scrub import ZEROED, scrub_tags
 from faultstream.core.tally import DEPENDENCY_TAG, Sighting
 from faultstream.core.template import HEAD_CHARS, code_places
+from faultstream.formats.bounds import names_of
 from faultstream.formats.native import (
     IDENTITIES,
     MAX_TIME_MS,
     SECONDS,
     THOUSANDTHS,
     admit,
-    texts_of,
 )
 
 MAX_SHAPES: Final = 20_000
@@ -91,8 +91,11 @@ class Shapes:
             DataError: as `admit` does.
         """
         try:
-            event = _decode(value)  # type: ignore[arg-type]  # None raises TypeError
+            # None raises TypeError
+            event = _decode(value) if len(value) <= _MAX_RECORD else None  # type: ignore[arg-type]
         except _UNREADABLE:
+            event = None
+        if event is None:
             return self._slowly(value, timestamp_ms)
         message = event.message
         raw = message.encode()
@@ -191,7 +194,7 @@ def _may_be_long(event: Glance) -> bool:
     """Whether a field may be past its limit."""
     longest = limits.MAX_NAME_CHARS
     tags = event.tags
-    return max(map(len, texts_of(event))) > longest or (
+    return max(map(len, names_of(event))) > longest or (
         bool(tags)
         and (
             len(tags) > limits.MAX_TAGS
