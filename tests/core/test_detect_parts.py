@@ -88,6 +88,21 @@ def test_watermark_moves_when_idle() -> None:
     assert mark.value_ms == 90_000 + POLICY.idle_ms
 
 
+def test_watermark_waits_for_what_is_unread() -> None:
+    """Silence counts from when the log was read to its end: what waits unread, for a slow worker
+    or a broker that is away, is not late when it comes."""
+    mark = Watermark(POLICY)
+    mark.tick(100_000)
+    mark.advance(100_000, 100_000)
+    for now_ms in range(100_000, 200_000, 1_000):
+        mark.tick(now_ms, unread=True)
+    assert mark.value_ms == 90_000
+    mark.tick(199_000 + POLICY.idle_ms - 1)
+    assert mark.value_ms == 90_000
+    mark.tick(199_000 + POLICY.idle_ms)
+    assert mark.value_ms == 90_000 + POLICY.idle_ms
+
+
 def test_watermark_resists_the_future() -> None:
     """A record dated 2100, by event and by record, does not make the present late."""
     mark = Watermark(POLICY)

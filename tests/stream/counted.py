@@ -56,6 +56,19 @@ class Counted:
             await asyncio.gather(*futures)
         self.produced += count
 
+    async def produce_together(self, count: int) -> None:
+        """`count` more, all or none: a transaction."""
+        async with (
+            AIOKafkaProducer(
+                bootstrap_servers=self.brokers, transactional_id=self.prefix
+            ) as producer,
+            producer.transaction(),
+        ):
+            for number in range(self.produced, self.produced + count):
+                key = b"k%d" % (number % KEYS)
+                await producer.send(self.topic, b"x", key=key, partition=number % self.partitions)
+        self.produced += count
+
     def start(self) -> "subprocess.Popen[bytes]":
         """One more worker. What it took is in its log."""
         self._started += 1
@@ -70,6 +83,18 @@ class Counted:
         """Records that were handed to workers so far, repeats included."""
         logs = self.logs if log is None else [log]
         return sum(last - first + 1 for path in logs for first, last in _runs(path))
+
+    def unread(self) -> list[tuple[int, set[int]]]:
+        """What the last worker was told of unread partitions: records taken before, partitions."""
+        told: list[tuple[int, set[int]]] = []
+        taken = 0
+        for line in self.logs[-1].read_text().split("\n")[:-1]:
+            words = line.split()
+            if words[:1] == ["took"]:
+                taken += int(words[3]) - int(words[2]) + 1
+            elif words[:1] == ["unread"]:
+                told.append((taken, {int(word) for word in words[1:]}))
+        return told
 
     async def counts(self) -> Counter[bytes]:
         """Count per key, as the changelog says."""

@@ -35,6 +35,7 @@ class CountStage:
             load=lambda raw: [int(raw)],
             idle=lambda _state, _extra: False,
         )
+        self._said: frozenset[int] | None = None
 
     async def prepare(self) -> bool:
         """Always."""
@@ -72,6 +73,12 @@ class CountStage:
         took = f"took {source.partition} {records[0].offset} {records[-1].offset}\n"
         os.write(1, took.encode())
         return effects
+
+    def unread(self, partitions: frozenset[int]) -> None:
+        """Says it when it has changed."""
+        if partitions != self._said:
+            self._said = partitions
+            os.write(1, f"unread {' '.join(map(str, sorted(partitions)))}\n".encode())
 
     def tick(self, now_ms: int) -> Effects:
         """Nothing."""

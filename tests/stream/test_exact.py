@@ -75,6 +75,22 @@ async def test_rebalance(counted: Counted, workers: "list[subprocess.Popen[bytes
     assert counted.took() == counted.produced, "a graceful move hands nothing out twice"
 
 
+async def test_silence_is_known(
+    counted: Counted, workers: "list[subprocess.Popen[bytes]]", request: pytest.FixtureRequest
+) -> None:
+    """A partition is said to be read only when all of it was handed over, and then it is, also
+    where a log ends with the mark of a transaction, which is no record."""
+    await counted.produce(8_000)
+    if "apache" in request.node.name:  # the embedded broker knows no transactions
+        await counted.produce_together(400)
+    workers.append(counted.start())
+    until(lambda: (counted.produced, set()) in counted.unread(), "all was taken, and known to be")
+    share = counted.produced // counted.partitions
+    for taken, waiting in counted.unread():
+        assert taken >= share * (counted.partitions - len(waiting))
+    assert child.stop(workers[0]) == 0
+
+
 async def test_poison(counted: Counted, workers: "list[subprocess.Popen[bytes]]") -> None:
     """A refused record becomes a dead letter with its place, and holds up nothing."""
     await counted.produce(400)
@@ -118,10 +134,14 @@ async def test_broker_restart(
     await counted.produce(4_000)
     workers.append(counted.start())
     await until_async(counted.complete, "the first part is counted")
+    until(lambda: not counted.unread()[-1][1], "all is known to be read")
     apache_kafka_node.stop()
+    everything = set(range(counted.partitions))
+    until(lambda: counted.unread()[-1][1] == everything, "nobody knows what is in the log")
     apache_kafka_node.start()
     await counted.produce(4_000)
     await until_async(counted.complete, "the rest is counted", timeout_s=60)
+    until(lambda: not counted.unread()[-1][1], "all is known to be read again")
     assert child.stop(workers[0]) == 0
     assert await counted.counts() == counted.expected()
 

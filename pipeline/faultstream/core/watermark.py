@@ -1,9 +1,9 @@
 """Watermark: up to which event time a partition is believed complete.
 
 value = newest event time seen - allowed lateness. Events older than the value are late. A
-partition without records would stop time, so after `idle_ms` the value moves on with the wall
-clock; a record from the future must not make the present late, so the value never passes the
-wall clock by more than `SKEW_MS` once a tick has told it.
+partition without records would stop time, so after `idle_ms` in which it was known to be read to
+its end the value moves on with the wall clock; a record from the future must not make the present
+late, so the value never passes the wall clock by more than `SKEW_MS` once a tick has told it.
 """
 
 from typing import Final
@@ -59,10 +59,11 @@ class Watermark:
             value = event_time_ms - self._lateness_ms
             self.value_ms = max(self.value_ms, value)
 
-    def tick(self, now_ms: int) -> None:
-        """Tells the wall clock; moves the value when no record came for `idle_ms`."""
+    def tick(self, now_ms: int, *, unread: bool = False) -> None:
+        """Tells the wall clock; moves the value when no record came for `idle_ms`. `unread`: more
+        may be in the log, so that nothing came says nothing."""
         self._ceiling_ms = now_ms + SKEW_MS
-        if self._moved or self._quiet_since_ms is None or now_ms < self._quiet_since_ms:
+        if unread or self._moved or self._quiet_since_ms is None or now_ms < self._quiet_since_ms:
             self._moved = False
             self._quiet_since_ms = now_ms
             return

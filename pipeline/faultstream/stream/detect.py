@@ -40,6 +40,7 @@ class DetectStage:
         self._slot_ms = policy.slot_ms
         self._places = Places(self._detect, policy.max_services_per_partition)
         self._judged_ms: dict[int, int] = {}
+        self._unread: frozenset[int] = frozenset()
         self._cells: Cells[ServiceState] = Cells(
             save=self._detect.save,
             load=self._detect.load,
@@ -54,6 +55,10 @@ class DetectStage:
     def control(self, control: Control) -> None:
         """See Steered. Corrections hold for events of their time, whoever reads them when."""
         self._grouper.control(control)
+
+    def unread(self, partitions: frozenset[int]) -> None:
+        """See Paced. Their event time stands still until they are read."""
+        self._unread = partitions
 
     async def prepare(self) -> bool:
         """Always."""
@@ -143,7 +148,7 @@ class DetectStage:
         effects = Effects()
         for number, part in self._cells.partitions.items():
             watermark: Watermark = part.extra
-            watermark.tick(now_ms)
+            watermark.tick(now_ms, unread=number in self._unread)
             if watermark.value_ms - self._judged_ms.get(number, -(1 << 62)) < self._slot_ms:
                 continue
             self._judged_ms[number] = watermark.value_ms

@@ -20,7 +20,7 @@ from faultstream.ops.health import Health
 from faultstream.stream import letters
 from faultstream.stream.checkpoint import Checkpoint
 from faultstream.stream.outbox import Outbox
-from faultstream.stream.stage import Effects, Refusal, Source, Stage
+from faultstream.stream.stage import Effects, Paced, Refusal, Source, Stage
 from faultstream.transport.changelog import StateTable
 from faultstream.transport.reading import App, RawRecord
 
@@ -61,6 +61,7 @@ class Loop:
         self._turn = asyncio.Lock()
         self._restored: set[int] = set()
         self._handled: Counter[TP] = Counter()
+        self._taken: dict[TP, int] = {}
         self._pressed = asyncio.Event()
         self._checkpoint = Checkpoint(
             stage,
@@ -115,6 +116,7 @@ class Loop:
             self._checkpoint.forget()
             self._stage.forget()
             self._restored.clear()
+            self._taken.clear()
 
     async def before_shutdown(self, *_: object, **__: object) -> None:
         """A last checkpoint, so that nothing is delivered again after a clean stop."""
@@ -151,6 +153,7 @@ class Loop:
             self._restore(message.partition)
             now_ms = clock.now_ms()
             effects = self._stage.take(source, records, now_ms)
+            self._taken[message.tp] = records[-1].offset
             await self._refuse(effects.refusals, source, now_ms)
             await self._publish(effects)
             self._checkpoint.add(stream, event)
@@ -179,8 +182,20 @@ class Loop:
             for tp in self._app.consumer.assignment():
                 if tp.topic in self._roles:
                     self._restore(tp.partition)
+            if isinstance(self._stage, Paced):
+                self._stage.unread(self._unread())
             await self._publish(self._stage.tick(clock.now_ms()))
         metrics.KEYS.labels(self._stage.name).set(len(self._stage))
+
+    def _unread(self) -> frozenset[int]:
+        consumer: Any = self._app.consumer
+        ledger = self._app.reading.ledger
+        return frozenset(
+            tp.partition
+            for tp in consumer.assignment()
+            if tp.topic in self._roles
+            and not (ledger.newest(tp) in {None, self._taken.get(tp)} and consumer.at_end(tp))
+        )
 
     def _restore(self, partition: int) -> None:
         if partition in self._restored:

@@ -135,6 +135,15 @@ class Steered(Protocol):
 
 
 @runtime_checkable
+class Paced(Protocol):
+    """A stage that takes silence for a sign, and so must know silence from a delay."""
+
+    def unread(self, partitions: frozenset[int]) -> None:
+        """The partitions that may hold records that were not handed over; told before a tick."""
+        ...
+
+
+@runtime_checkable
 class Settling(Protocol):
     """A stage with outputs that wait until the state that led to them is durable."""
 

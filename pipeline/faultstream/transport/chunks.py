@@ -24,23 +24,45 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from faust.types.tuples import ConsumerMessage
 
+from faultstream.ops import clock
 from faultstream.transport.changelog import StateTable
 from faultstream.transport.highwater import end_offsets
 from faultstream.transport.reading import App, Reading, RunMessage
 
 _POLL_S = 0.1  # credit and rebalances are looked at this often when nothing arrives
 _NO_CREDIT_S = 0.01
+_NOWHERE = -1  # until the next fetch is handed over
+_FRESH_MS = 2_000  # what an answer older than this says of the end of a log may be over
 _PACE_S = 0.003  # runs are handed over no more often than this, so that many small ones become few
 
 
 class ConsumerThread(driver.AIOKafkaConsumerThread):
     """Faust's, with a short wait for data, so that a lone record is not held back."""
 
+    seen: tuple[int, Mapping[TP, int]] = (0, {})
+    """How many fetches gave records, and the partitions with nothing behind our position, each
+    with the time of the broker's answer. Replaced as a whole: another thread reads it."""
+
     def _create_worker_consumer(self, transport: driver.Transport) -> Any:
         consumer = super()._create_worker_consumer(transport)
         reading: Reading = cast("App", self.app).reading
         consumer._fetch_max_wait_ms = reading.fetch_wait_ms  # noqa: SLF001 - Faust fixes 1500
         return consumer
+
+    async def _fetch_records(self, *args: Any, **kwargs: Any) -> Any:
+        records = await super()._fetch_records(*args, **kwargs)
+        self.seen = (self.seen[0] + bool(records), dict(self._at_end()))
+        return records
+
+    def _at_end(self) -> Iterator[tuple[TP, int]]:
+        subscription = self._ensure_consumer()._subscription.subscription  # noqa: SLF001
+        if subscription is None or subscription.assignment is None:
+            return
+        for tp in subscription.assignment.tps:
+            state = subscription.assignment.state_value(tp)
+            known = state.has_valid_position and state.highwater is not None
+            if known and state.position >= state.highwater:
+                yield tp, state.timestamp
 
     async def still_member(self) -> bool:
         """Whether the coordinator takes our heartbeat: nobody else has our partitions."""
@@ -60,6 +82,7 @@ class Consumer(driver.Consumer):
     _thread: ConsumerThread
     _seek_again: bool = False
     _handed_over: float = 0.0
+    _received: int = 0
 
     def _new_consumer_thread(self) -> ConsumerThread:
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
@@ -67,6 +90,13 @@ class Consumer(driver.Consumer):
     async def still_ours(self) -> bool:
         """The fence before a checkpoint: one heartbeat in the generation that we read in."""
         return await self._thread.still_member()
+
+    def at_end(self, tp: TP) -> bool:
+        """Whether every record of a partition, as of the last seconds, was handed over."""
+        fetches, ends = self._thread.seen
+        if self._seek_again or fetches != self._received or tp not in ends:
+            return False  # some are to come again, on their way here, or behind
+        return abs(clock.now_ms() - ends[tp]) <= _FRESH_MS
 
     # Fetching
 
@@ -115,6 +145,7 @@ class Consumer(driver.Consumer):
         """One message per run for the topics in runs, one per record for the others."""
         records, active = await self._wait_next_records(timeout)
         generation = self.app.consumer_generation_id
+        fetches = self._thread.seen[0]
         if records is None or self.should_stop:
             return
         if not self.flow_active:
@@ -138,6 +169,7 @@ class Consumer(driver.Consumer):
                 return
             self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
             yield tp, self._to_message(tp, record)
+        self._received = fetches
 
     def _may_deliver(self, tp: TP, active: set[TP] | None, generation: int) -> bool:
         return (
@@ -246,6 +278,7 @@ class Consumer(driver.Consumer):
 
     async def perform_seek(self) -> None:
         """Go back to the last commit: what was handed over since comes again."""
+        self._received = _NOWHERE
         await super().perform_seek()
         self.app.reading.ledger.forget(self.app.reading.ledger.partitions())
 

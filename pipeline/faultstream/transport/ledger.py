@@ -60,6 +60,11 @@ class Ledger(Generic[P]):
         """Records of `partition` that were handed over and are not finished yet."""
         return self._open[partition]
 
+    def newest(self, partition: P) -> int | None:
+        """The last offset handed over that is not yet committable; None when all are."""
+        runs = self._runs.get(partition)
+        return runs[-1].last if runs else None
+
     def committable(self, partition: P) -> int | None:
         """The offset after the finished front; None when nothing finished since the last seek.
 
