@@ -3,6 +3,7 @@
 import importlib
 import importlib.util
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -152,6 +153,18 @@ def test_check_reads_the_path_from_the_environment() -> None:
     result = CliRunner(env=env).invoke(main, ["check"])
     assert (result.exit_code, result.stdout) == (2, "")
     assert "FAULTSTREAM_METRICS_PORT" in result.stderr
+
+
+def test_a_worker_whose_port_is_taken_says_so() -> None:
+    """Before it looks for a broker, with exit code 2 and the address."""
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        env = {"FAULTSTREAM_METRICS_PORT": str(port)}
+        result = CliRunner(env=env).invoke(main, ["worker", "detect"])
+    assert result.exit_code == 2
+    assert f"FAULTSTREAM_METRICS_PORT: 127.0.0.1:{port}: cannot listen" in result.stderr
 
 
 def test_strict_check_refuses_warnings() -> None:

@@ -70,7 +70,7 @@ def test_no_secret_stands_in_the_file(services: dict[str, Any]) -> None:
         for name, value in service.get("environment", {}).items()
         if "PASSWORD" in name or name.endswith("_KEY") or name == "FAULTSTREAM_CLICKHOUSE"
     ]
-    assert len(secrets) == 5
+    assert len(secrets) == 6
     assert all(":?set " in secret or secret == "${GRAFANA_PASSWORD:-}" for secret in secrets)
 
 
@@ -88,7 +88,35 @@ def test_the_gateway_is_optional(services: dict[str, Any]) -> None:
         Settings.from_env(listen)
 
 
+def test_prometheus_finds_the_workers(services: dict[str, Any]) -> None:
+    """It asks each where it shows its metrics, which is beyond its own container; health checks ask
+    the same port."""
+    file = ROOT / "docs" / "operations" / "prometheus" / "prometheus.yml"
+    (workers,) = yaml.safe_load(file.read_text("utf-8"))["scrape_configs"]
+    assert workers["static_configs"] == [{"targets": [f"{worker}:9100" for worker in WORKERS]}]
+    for worker in WORKERS:
+        given = services[worker]["environment"]
+        assert (given["FAULTSTREAM_METRICS_HOST"], given["FAULTSTREAM_METRICS_PORT"]) == (
+            "0.0.0.0",  # noqa: S104
+            "9100",
+        )
+        assert "127.0.0.1:9100/-/ready" in services[worker]["healthcheck"]["test"][-1]
+
+
+def test_what_is_mounted_is_there(services: dict[str, Any]) -> None:
+    """Files and folders of the checkout that containers see exist, and named volumes are made."""
+    whole = yaml.safe_load(FILE.read_text("utf-8"))
+    for service in services.values():
+        for volume in service.get("volumes", []):
+            source = volume.split(":")[0]
+            assert (
+                (ROOT / source).exists() if source.startswith(".") else source in whole["volumes"]
+            )
+    assert (ROOT / whole["configs"]["topology"]["file"]).exists()
+
+
 def test_grafana_is_optional(services: dict[str, Any]) -> None:
-    """Only with its profile, and not without a password."""
+    """Only with its profile, like Prometheus, and not without a password."""
+    assert services["prometheus"]["profiles"] == ["grafana"]
     assert services["grafana"]["profiles"] == ["grafana"]
     assert "set GRAFANA_PASSWORD" in services["grafana"]["entrypoint"][-1]

@@ -5,7 +5,7 @@ import logging
 import aiohttp
 import pytest
 
-from faultstream.ops.health import Health, HealthServer
+from faultstream.ops.health import Health, HealthServer, PortTakenError
 from faultstream.ops.log import FloodFilter
 from faultstream.ops.metrics import METRICS
 from faultstream.stream.watchdog import StuckError, Watchdog
@@ -35,6 +35,30 @@ async def test_health_server() -> None:
             assert "faultstream_records_total" in text
     finally:
         await server.stop()
+
+
+async def test_where_health_is_shown() -> None:
+    """On the address that is given, by default loopback; a port is not shared."""
+    server, everywhere = HealthServer(Health(), 0), HealthServer(Health(), 0, "0.0.0.0")  # noqa: S104
+    await server.start()
+    await everywhere.start()
+    try:
+        with pytest.raises(PortTakenError):
+            await HealthServer(Health(), server.port).start()
+        async with aiohttp.ClientSession() as session:
+            for host, port, there in (
+                ("127.0.0.1", server.port, True),
+                ("127.0.0.2", server.port, False),
+                ("127.0.0.2", everywhere.port, True),
+            ):
+                try:
+                    async with session.get(f"http://{host}:{port}/-/healthy") as response:
+                        assert there is (response.status == 200)
+                except aiohttp.ClientConnectorError:
+                    assert not there
+    finally:
+        await server.stop()
+        await everywhere.stop()
 
 
 def test_metric_names() -> None:

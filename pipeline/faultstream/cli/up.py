@@ -194,6 +194,7 @@ class _Up:
             "FAULTSTREAM_CLICKHOUSE": self._recorder if name == "record" else self._clickhouse,
             "FAULTSTREAM_DATA": str(self._place.folder),
             "FAULTSTREAM_METRICS_PORT": str(port),
+            "FAULTSTREAM_METRICS_HOST": "127.0.0.1",
         }
         if name == "respond":
             env["FAULTSTREAM_SIGNING_KEY"] = key

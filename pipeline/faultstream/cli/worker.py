@@ -14,7 +14,7 @@ from faultstream.config.settings import Settings
 from faultstream.config.topology import load
 from faultstream.core.policy import Topology
 from faultstream.ops import log
-from faultstream.ops.health import Health
+from faultstream.ops.health import Health, PortTakenError
 
 if TYPE_CHECKING:
     from faultstream.stream.stage import Stage
@@ -30,7 +30,7 @@ def command(name: str) -> None:
     """Run one worker: detect, respond, record or notify.
 
     Start as many of each as there are partitions; they share the work. FAULTSTREAM_METRICS_PORT
-    opens /-/healthy, /-/ready and /metrics on loopback.
+    opens /-/healthy, /-/ready and /metrics, on loopback unless FAULTSTREAM_METRICS_HOST says more.
 
     \b
     Example:  FAULTSTREAM_KAFKA=kafka:9092 faultstream worker detect
@@ -45,14 +45,22 @@ def command(name: str) -> None:
     make = maker(settings, topology)
 
     async def run() -> None:
-        port = settings.metrics_port
-        code = await worker.run(make, topology, settings.brokers, metrics_port=port)
+        code = await worker.run(
+            make,
+            topology,
+            settings.brokers,
+            metrics_port=settings.metrics_port,
+            metrics_host=settings.metrics_host,
+        )
         logging.shutdown()
         sys.stdout.flush()
         os._exit(code)  # a thread that waits for ClickHouse cannot be cancelled, only left
 
     try:
         asyncio.run(run())
+    except PortTakenError as exc:
+        address = f"{settings.metrics_host}:{settings.metrics_port}"
+        raise ConfigError("FAULTSTREAM_METRICS_PORT", address, f"cannot listen: {exc}") from exc
     except worker.WrongTopicsError as exc:
         raise ConfigError("kafka", settings.brokers, str(exc)) from exc
 

@@ -61,7 +61,13 @@ VARIABLES: Final = (
         secret=True,
     ),
     Variable("LOG_LEVEL", "info", f"One of {', '.join(LOG_LEVELS)}."),
-    Variable("METRICS_PORT", "0", "Loopback port of metrics and health, 0 for none; 0 to 65535."),
+    Variable("METRICS_PORT", "0", "Port of a worker's metrics and health, 0 for none; 0 to 65535."),
+    Variable(
+        "METRICS_HOST",
+        "127.0.0.1",
+        "Address that port is on; `0.0.0.0` shows them to every network of the machine, without a "
+        "password.",
+    ),
     Variable(
         "GATEWAY_LISTEN",
         "127.0.0.1:8124",
@@ -141,6 +147,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Further keys by key id, never that of `signing_key_id`."""
     log_level: str
     metrics_port: int
+    metrics_host: str
     gateway: Gateway
 
     @property
@@ -175,6 +182,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             keys_accepted=reader.keys_accepted(),
             log_level=reader.log_level(),
             metrics_port=reader.port(),
+            metrics_host=reader.text("METRICS_HOST"),
             gateway=reader.gateway(),
         )
         if reader.problems:

@@ -1,4 +1,4 @@
-"""Health of one process, and the loopback port that shows it beside the metrics.
+"""Health of one process, and the port that shows it beside the metrics.
 
 `/-/healthy` answers 200 while the process is alive and not failing, `/-/ready` while it also has
 everything that it needs; both answer 503 with the reasons otherwise. `/metrics` is Prometheus
@@ -41,12 +41,17 @@ class Health:
         return not self.failed and not self.waiting
 
 
-class HealthServer:
-    """Serves `health` on loopback. `start` then `stop`."""
+class PortTakenError(Exception):
+    """Nobody can listen there."""
 
-    def __init__(self, health: Health, port: int) -> None:
+
+class HealthServer:
+    """Serves `health`, by default on loopback. `start` then `stop`."""
+
+    def __init__(self, health: Health, port: int, host: str = "127.0.0.1") -> None:
         """Port 0 takes a free one; `port` is the real one after `start`."""
         self._health = health
+        self._host = host
         self.port = port
         self._runner: web.AppRunner | None = None
 
@@ -54,7 +59,7 @@ class HealthServer:
         """Listen.
 
         Raises:
-            OSError: the port is taken.
+            PortTakenError: the port is taken, or the host is none of this machine's addresses.
         """
         app = web.Application()
         app.router.add_get("/-/healthy", self._healthy)
@@ -62,8 +67,12 @@ class HealthServer:
         app.router.add_get("/metrics", self._metrics)
         self._runner = web.AppRunner(app, access_log=None)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", self.port)
-        await site.start()
+        site = web.TCPSite(self._runner, self._host, self.port)
+        try:
+            await site.start()
+        except OSError as exc:
+            await self.stop()
+            raise PortTakenError(exc.strerror or str(exc)) from exc
         self.port = self._runner.addresses[0][1]
 
     async def stop(self) -> None:

@@ -61,12 +61,14 @@ async def run(
     brokers: str,
     *,
     metrics_port: int = 0,
+    metrics_host: str = "127.0.0.1",
     broker_wait_s: float = BROKER_WAIT_S,
 ) -> int:
     """Run the stage that `make` gives until SIGTERM or SIGINT; the exit code.
 
     Raises:
         WrongTopicsError: before the first record.
+        PortTakenError: nobody can listen where metrics are to be shown.
         aiokafka.errors.KafkaConnectionError: no broker answered within `broker_wait_s`.
     """
     health = Health()
@@ -76,7 +78,7 @@ async def run(
         event_loop.add_signal_handler(number, stop.set)
     async with AsyncExitStack() as stack:
         if metrics_port:
-            server = HealthServer(health, metrics_port)
+            server = HealthServer(health, metrics_port, metrics_host)
             await server.start()
             stack.push_async_callback(server.stop)
         health.wait("broker", f"waiting for {brokers}")
