@@ -69,7 +69,9 @@ def incident(name: str, state: IncidentState, at_ms: int = T0) -> Incident:
     )
 
 
-def silence(*matchers: str, until_ms: int | None = None, active: bool = True) -> Control:
+def silence(
+    *matchers: str, until_ms: int | None = None, active: bool = True, from_ms: int | None = None
+) -> Control:
     """A silence of Ann's."""
     return Control(
         control_id="c",
@@ -78,6 +80,7 @@ def silence(*matchers: str, until_ms: int | None = None, active: bool = True) ->
         active=active,
         by="ann",
         set_at_ms=T0,
+        from_at_ms=from_ms,
         until_at_ms=until_ms,
         parameters={"matchers": list(matchers)},
     )

@@ -131,13 +131,10 @@ class Desk:
         self.now += after_ms
         return self.give(ask(wish, environment="production", by=by, now_ms=self.now))
 
-    def pauses(self, *, active: bool = True) -> list[Output]:
+    def pauses(self, *, active: bool = True, **more: Any) -> list[Output]:
         """Recovery is paused, or resumed."""
-        return self.give(
-            Control(
-                control_id="p", kind="pause", subject="pause/*", active=active, set_at_ms=self.now
-            )
-        )
+        given: dict[str, Any] = {"control_id": "p", "kind": "pause", "subject": "pause/*", **more}
+        return self.give(Control(active=active, set_at_ms=self.now, **given))
 
     def waits(self, length_ms: int, step_ms: int = 1_000) -> list[Output]:
         """Time passes, with a tick each `step_ms`."""

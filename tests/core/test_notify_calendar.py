@@ -118,6 +118,21 @@ def test_intervals_are_not_inherited() -> None:
     assert titles(desk.wait(MINUTE)) == [("mail", "title of i1")]
 
 
+def test_a_silence_may_begin_later() -> None:
+    """Until then people are told, from then on not, and again when it is over; saves keep it."""
+    desk = Desk(rules(route={"group_wait_ms": 0, "group_interval_ms": 1_000, "group_by": ["..."]}))
+    start, end = desk.now_ms + 10 * SECOND, desk.now_ms + 20 * SECOND
+    desk.give(silence("service=orders", from_ms=start, until_ms=end))
+    desk.state = desk.notify.load(desk.notify.save(desk.state))
+    desk.give(note(1, service="orders"))
+    assert len(desk.wait(9 * SECOND)) == 1
+    desk.wait(2 * SECOND)
+    desk.give(note(2, service="orders", at_ms=desk.now_ms))
+    assert desk.wait(7 * SECOND) == []
+    assert desk.why(2) == ["suppressed: silenced by ann (silence/s)"]
+    assert len(desk.wait(4 * SECOND)) == 1
+
+
 def test_what_was_told_and_is_muted_now_ends_nothing() -> None:
     """A silence after the message is no news, least of all that it is over; when it ends nothing
     has changed."""

@@ -128,6 +128,23 @@ def test_steps_have_their_own_time() -> None:
     assert here.outcomes[:2] == ["drain expired", "swap expired"]
 
 
+def test_a_pause_may_begin_later() -> None:
+    """For a maintenance that is planned: until then recovery goes on, then it is held."""
+    here = desk()
+    here.pauses(from_at_ms=here.now + 5_000, until_at_ms=here.now + 15_000)
+    here.opens()
+    drain, swap = here.commands
+    here.waits(4_000)
+    here.answers(command=drain)
+    here.waits(2_000)
+    here.answers(command=swap)
+    here.waits(5_000)
+    assert len(here.commands) == 2
+    assert "paused" in here.case.incident.reason
+    here.waits(6_000)
+    assert [one.step_id for one in newest(here)] == ["warm"]
+
+
 def test_a_pause_holds_the_steps_that_are_left() -> None:
     """Steps meet the same guards: none begins while paused, and it goes on afterwards."""
     here = desk()

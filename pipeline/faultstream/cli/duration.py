@@ -1,7 +1,8 @@
-"""Lengths of time on the command line, and the clock they are taken from."""
+"""Lengths of time and times on the command line, and the clock they are taken from."""
 
 import re
 import time
+from datetime import datetime
 from typing import Final
 
 import click
@@ -28,7 +29,29 @@ class Duration(click.ParamType):
         return length_ms
 
 
+class Moment(click.ParamType):
+    """A time as milliseconds since the epoch: `2026-01-05T22:00` by this machine's clock, with a
+    zone (`+01:00`, `Z`) by that, or a length such as `2h` from now."""
+
+    name = "time"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int:
+        """Milliseconds since the epoch."""
+        if isinstance(value, int):
+            return value
+        text = str(value).strip()
+        if re.fullmatch(r"[0-9]{1,9}[smhd]", text):
+            return now_ms() + DURATION.convert(text, param, ctx)
+        try:
+            return int(datetime.fromisoformat(text).timestamp() * 1000)
+        except (ValueError, OverflowError, OSError):
+            self.fail(f"{value!r} is no time such as 2026-01-05T22:00 or 2h", param, ctx)
+
+
 DURATION: Final = Duration()
+MOMENT: Final = Moment()
 
 
 def now_ms() -> int:

@@ -94,7 +94,8 @@ async def _not_paused(brokers: str, topology: Topology, experiment: Experiment) 
     """Raises NobodyInjectedError while somebody has paused recovery there: the fault would hurt,
     and nothing would be done about it."""
     for pause in await standing(brokers, topology, "pause", now_ms()):
-        if covers(pause, experiment.environment, experiment.service):
+        here = covers(pause, experiment.environment, experiment.service)
+        if here and pause.begun(now_ms()):
             by, why = f" by {pause.by}" * bool(pause.by), f": {pause.reason}" * bool(pause.reason)
             raise NobodyInjectedError(
                 f"nothing was injected: recovery is paused{by}{why}. "

@@ -1,4 +1,4 @@
-"""`faultstream notify test CHANNEL`: see whether a channel reaches people."""
+"""`faultstream notify`: see whether a channel reaches people, what it would say, who is on call."""
 
 import asyncio
 import os
@@ -7,7 +7,9 @@ from datetime import datetime
 from pathlib import Path
 
 import click
+import msgspec
 
+from faultstream.cli import notify_routes
 from faultstream.cli.duration import now_ms
 from faultstream.config.errors import ConfigError
 from faultstream.config.settings import Settings
@@ -16,8 +18,9 @@ from faultstream.config.topology import load
 from faultstream.core import ids
 from faultstream.core.notify.calendar import zone
 from faultstream.core.notify.oncall import on_call
-from faultstream.core.policy import Topology
+from faultstream.core.policy import ChannelPolicy, Topology
 from faultstream.core.records import Level, Notification
+from faultstream.core.report.text import clean
 from faultstream.notify import ChannelConfigError, Delivery, Notifier
 from faultstream.notify.channels import make
 from faultstream.notify.notifier import templates
@@ -25,11 +28,12 @@ from faultstream.notify.notifier import templates
 
 @click.group("notify")
 def command() -> None:
-    """Try out the channels of topology.yaml.
+    """Try out the channels and routes of topology.yaml.
 
     \b
     Example:  faultstream notify test mail
               faultstream notify on-call
+              faultstream notify routes level=critical service=orders
     """
 
 
@@ -41,21 +45,26 @@ def command() -> None:
     default="info",
     show_default=True,
 )
+@click.option("--show", is_flag=True, help="Print what a message of ours would say; send nothing.")
 @click.option(
     "--topology",
     "file",
     type=click.Path(path_type=Path),
     help="topology.yaml; by default FAULTSTREAM_TOPOLOGY, else the one in the package.",
 )
-def test(channel: str, level: Level, file: Path | None) -> None:
+def test(channel: str, level: Level, *, show: bool, file: Path | None) -> None:
     """Send one message to CHANNEL from here, without Kafka; exit code 1 when it gave up.
 
     It is written by the channel's template, when it has one.
 
     \b
     Example:  ALERT_MAIL='mailto://user:password@example.org' faultstream notify test mail
+              faultstream notify test mail --show
     """
     topology = load(file or Settings.from_env().topology)
+    if show:
+        _show(topology, channel, level)
+        return
     found = asyncio.run(_send(topology, channel, level))
     if found.status == "delivered":
         tries = "" if found.attempts == 1 else f" at attempt {found.attempts}"
@@ -97,13 +106,38 @@ def who(at: str | None, file: Path | None) -> None:
         click.echo(f"{name}: {shown}")
 
 
-async def _send(topology: Topology, name: str, level: Level) -> Delivery:
+command.add_command(notify_routes.command)
+
+
+def _channel(topology: Topology, name: str) -> ChannelPolicy:
     policy = topology.channels.get(name)
     if policy is None:
         mend = did_you_mean(name, topology.channels)
         raise ConfigError(
             "topology.yaml", f"channels.{name}", "there is no such channel", mend=mend
         )
+    return policy
+
+
+def _show(topology: Topology, name: str, level: Level) -> None:
+    """Print a sample as the channel's template writes it, while it fires and when it is over."""
+    _channel(topology, name)
+    from faultstream.notify.template import SAMPLE  # noqa: PLC0415 - Jinja costs 60 ms
+
+    template = templates(topology).get(name)
+    over = msgspec.structs.replace(
+        SAMPLE, status="resolved", title=f"resolved: {SAMPLE.title}", body="retry cured it"
+    )
+    for sample in (SAMPLE, over):
+        message = msgspec.structs.replace(sample, level=level, environment=topology.environment)
+        text = message if template is None else template.apply(message)
+        click.echo(f"{message.status}\n  {clean(text.title)}")
+        for line in text.body.splitlines():
+            click.echo(f"    {clean(line)}")
+
+
+async def _send(topology: Topology, name: str, level: Level) -> Delivery:
+    policy = _channel(topology, name)
     try:
         made = {name: make(name, policy, os.environ)}
         notifier = Notifier(made, templates(topology))

@@ -77,11 +77,13 @@ def steering(function: Callable[..., None]) -> Callable[..., None]:
 
 
 def tell(desk: "Desk", kind: ControlKind, what: Callable[[Control], str], nothing: str) -> None:
-    """Print the controls of a kind that are in force, a line each, or `nothing`."""
+    """Print the controls of a kind that are in force or will be, a line each, or `nothing`."""
     found = asyncio.run(standing(desk.brokers, desk.topology, kind, now_ms()))
     for each in found:
         click.echo(_shown(each, what(each)))
-    click.echo(f"{len(found)} in force" if found else nothing, err=True)
+    begun = sum(control.begun(now_ms()) for control in found)
+    later = f", {len(found) - begun} later" if len(found) > begun else ""
+    click.echo(f"{begun} in force{later}" if found else nothing, err=True)
 
 
 def _shown(control: Control, what: str) -> str:
@@ -89,6 +91,8 @@ def _shown(control: Control, what: str) -> str:
     until = "until taken back"
     if control.until_at_ms is not None:
         until = f"until {wire.rfc3339(control.until_at_ms)}"
+    if control.from_at_ms is not None and not control.begun(now_ms()):
+        until = f"from {wire.rfc3339(control.from_at_ms)} {until}"
     where = f"in {control.environment or 'every environment'}"
     by = f", by {control.by}" if control.by else ""
     why = f": {control.reason}" if control.reason else ""

@@ -186,6 +186,7 @@ def paused(
     by: str,
     now_ms: int,
     until_ms: int | None,
+    from_ms: int | None = None,
 ) -> Control:
     """The record that pauses (`active`) or resumes. `environment` and `service`: "" is all."""
     subject = f"pause/{environment or '*'}" + (f"/{service}" if service else "")
@@ -198,6 +199,7 @@ def paused(
         by=by,
         reason=reason,
         set_at_ms=now_ms,
+        from_at_ms=from_ms,
         until_at_ms=until_ms,
         parameters={"service": service} if service else {},
     )

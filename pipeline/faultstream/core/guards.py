@@ -54,7 +54,8 @@ def in_force(state: EnvironmentState, kind: str, service: str) -> Control | None
     """The control of `kind` that covers a service, if there is one."""
     for control in state.controls.values():
         over = control.until_at_ms is not None and control.until_at_ms <= state.now_ms
-        if control.kind == kind and not over and covers(control, state.environment, service):
+        holds = control.begun(state.now_ms) and not over
+        if control.kind == kind and holds and covers(control, state.environment, service):
             return control
     return None
 

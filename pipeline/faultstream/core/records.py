@@ -255,8 +255,9 @@ class Notification(Record, kw_only=True):
 class Control(Record, kw_only=True):
     """A wish of an operator. Key: `subject`; the last one per subject is in force.
 
-    `until_at_ms` None means until it is taken back (`active` false). approve, cancel, resolve and
-    trigger are done once; see controls.py for that and for their `parameters`.
+    `until_at_ms` None means until it is taken back (`active` false). A silence or a pause may begin
+    later, at `from_at_ms`; the other kinds begin at once. approve, cancel, resolve and trigger are
+    done once; see controls.py for that and for their `parameters`.
     """
 
     ce_type: ClassVar[str] = "io.faultstream.control.set.v1"
@@ -269,5 +270,10 @@ class Control(Record, kw_only=True):
     by: str = ""
     reason: str = ""
     set_at_ms: int
+    from_at_ms: int | None = None
     until_at_ms: int | None = None
     parameters: dict[str, Any] = {}
+
+    def begun(self, now_ms: int) -> bool:
+        """Whether it does not begin later."""
+        return self.from_at_ms is None or self.from_at_ms <= now_ms

@@ -32,8 +32,9 @@ class Pauses:
         if now - self._asked_ms >= FRESH_MS and (self._asking is None or self._asking.done()):
             self._asked_ms = now
             self._asking = asyncio.create_task(self._ask())
-        until = now_ms()
-        return [_plain(one) for one in self._found if (one.until_at_ms or until + 1) > until]
+        at = now_ms()
+        held = [one for one in self._found if one.begun(at)]
+        return [_plain(one) for one in held if (one.until_at_ms or at + 1) > at]
 
     def heard(self) -> None:
         """Somebody paused or resumed through us: look again."""

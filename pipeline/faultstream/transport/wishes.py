@@ -58,7 +58,7 @@ async def standing(
     now_ms: int,
     usable: Callable[[Control], object] = bool,
 ) -> list[Control]:
-    """The controls of a kind that are in force; those that `usable` raises DataError for, and what
+    """The controls of a kind that are in force or will be; those that `usable` raises DataError for, and what
     is no control at all, are as if they were not there.
 
     Raises:

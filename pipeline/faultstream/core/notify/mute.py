@@ -66,8 +66,7 @@ def inhibitor(
 def silenced(state: NotifyState, labels: Mapping[str, str]) -> str:
     """Which silence in force matches, and whose it is, or ''."""
     for subject, silence in state.silences.items():
-        over = silence.until_ms is not None and silence.until_ms <= state.now_ms
-        if not over and match_all(silence.matchers, labels):
+        if silence.holds(state.now_ms) and match_all(silence.matchers, labels):
             by = f" by {silence.by}" if silence.by else ""
             why = f": {silence.reason}" if silence.reason else ""
             return f"silenced{by} ({subject}){why}"

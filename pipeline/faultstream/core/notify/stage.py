@@ -220,7 +220,11 @@ def _control(turn: Turn, given: Control) -> None:
         wanted = given.parameters.get("matchers")
         if given.active and not ended and (texts := _matchers(wanted)):
             state.silences[given.subject] = Silence(
-                matchers=texts, until_ms=given.until_at_ms, by=given.by, reason=given.reason
+                matchers=texts,
+                until_ms=given.until_at_ms,
+                by=given.by,
+                reason=given.reason,
+                from_ms=given.from_at_ms or 0,
             )
             while len(state.silences) > MAX_SILENCES:
                 del state.silences[next(iter(state.silences))]

@@ -149,12 +149,17 @@ class Climb(msgspec.Struct, kw_only=True):
 
 
 class Silence(msgspec.Struct, kw_only=True):
-    """A silence in force. `until_ms` None: until it is taken back."""
+    """A silence that is in force from `from_ms` on. `until_ms` None: until it is taken back."""
 
     matchers: list[str]
     until_ms: int | None
     by: str = ""
     reason: str = ""
+    from_ms: int = 0
+
+    def holds(self, now_ms: int) -> bool:
+        """Whether it is in force."""
+        return self.from_ms <= now_ms and (self.until_ms is None or now_ms < self.until_ms)
 
 
 class NotifyState(msgspec.Struct, kw_only=True):
