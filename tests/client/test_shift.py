@@ -19,7 +19,7 @@ from faultstream.client.sender import Parcel
 from faultstream.client.shift import Shift
 from faultstream.client.teller import Teller
 from faultstream.core.records import RecoveryCommand, RecoveryResult
-from tests.client.topics import KEYS, command
+from tests.client.topics import KEYS, command, signed
 
 
 class Line:
@@ -181,6 +181,37 @@ async def test_what_cannot_be_noted_down_is_not_carried_out(
     assert (result.status, done) == ("not_attempted", [])
     assert result.message == "the journal cannot be written: no space left"
     assert bench.executor.stats().refused == {"journal": 1}
+
+
+async def test_what_was_taken_and_never_begun_is_answered_after_a_crash(tmp_path: Path) -> None:
+    """A command for one of many that waits for its turn when the process ends: nobody else gets it,
+    so the next start says that it was not attempted."""
+    done: list[str] = []
+    bench = Bench(path=tmp_path / "journal", concurrency=1)
+    bench.handles("service_restart")(lambda order: done.append(order.command_id))
+    shift, order = bench.shift(), command("service_restart", delivery="exactly_one")
+    value, headers = signed(order)
+    record: Any = SimpleNamespace(partition=0, offset=3, value=value, headers=headers)
+    shift._note_first(order, record)
+
+    async def commit() -> bool:
+        return True
+
+    async with shift._slots:  # another one is at it
+        taking = asyncio.ensure_future(shift._taking("service_restart")(record, commit))
+        while not bench.journal.interrupted():  # noqa: ASYNC110 - nothing tells of it
+            await asyncio.sleep(0)
+        (tmp_path / "crashed").write_bytes((tmp_path / "journal").read_bytes())
+    await taking
+    assert done == [order.command_id]
+    assert [one.status for one in bench.journal.untold()] == ["success"]
+    after = Journal(tmp_path / "crashed")
+    after.open(order.issued_at_ms)
+    (result,) = after.interrupted()
+    after.close()
+    bench.journal.close()
+    assert (result.command_id, result.status) == (order.command_id, "not_attempted")
+    assert result.message == "the executor ended before it began"
 
 
 async def test_a_command_may_expire_while_it_waits_for_its_turn() -> None:

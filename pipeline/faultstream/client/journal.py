@@ -71,7 +71,7 @@ class Journal:
         return command_id in self._expiry
 
     def begin(self, result: RecoveryResult, expires_at_ms: int, now_ms: int) -> None:
-        """From here on the command counts as carried out. `result` is the answer after a crash."""
+        """From here on the command counts as taken. `result` is the answer after a crash."""
         with self._lock:
             if self._size > COMPACT_BYTES or len(self._expiry) > self._most:
                 self._compact(now_ms)

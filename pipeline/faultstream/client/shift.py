@@ -163,9 +163,19 @@ class Shift:
             if verdict.reason is not None:
                 await self._answer(command, verdict)
             else:
+                await self._note_taken(command)
                 await asyncio.shield(self._begin(command))
 
         return take
+
+    async def _note_taken(self, command: RecoveryCommand) -> None:
+        """Nobody else gets it from here on: should the process end before its turn comes, the next
+        start answers for it."""
+        now = self._setting.clock_ms()
+        text = "the executor ended before it began"
+        ended = self._teller.result(command, now, "not_attempted", text)
+        with contextlib.suppress(OSError):  # to be met, and told, when it is begun
+            await asyncio.to_thread(self._journal.begin, ended, command.expires_at_ms, now)
 
     def _judge(self, record: "ConsumerRecord[bytes, bytes]") -> Verdict:
         return self._admission.judge(record.value, record.headers, self._setting.clock_ms())
