@@ -50,6 +50,7 @@ def cold(topology: Topology, value: bytes) -> Callable[[], object]:
     memos: tuple[dict[Any, Any], ...] = (scrub.KNOWN_KEYS, frames.MEMO, *template.MEMOS)
     for memo in memos:
         memo.clear()
+    template.candidates.cache_clear()
     knowledge.load().reader.read.cache_clear()
     knowledge.load().texts.within.cache_clear()
 

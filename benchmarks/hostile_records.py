@@ -35,6 +35,7 @@ NAMES = (
     "(anonymous", "comp>", "$ByteBuddy$", "+<>c", "/0x1234", "::h0123456789abcdef", "[...]",
     ".func1", "😀", "\x00", '"', "throwErrorFor", "checkNotNull", "getConnectionTimeout",
     "{closure:", "a1b2", ".gowrap1", "_$$_jvst",
+    "Timeouterrortimeouterrortimeouterrortimeoutex", "Nosuchkeynosuchkeynosuchkeynosuchkeyzz",
 )  # fmt: skip
 Record = dict[str, Any]
 

@@ -41,15 +41,16 @@ _GENERATED: Final[tuple[Rule, ...]] = tuple(
         ("$", r"\$(?:ByteBuddy|HibernateProxy|HibernateAccessOptimizer|MockitoMock|Proxy)\$"
          r"[\w$]{0,200}", ""),
         ("$Proxy", r"(?:com\.sun\.proxy\.|jdk\.proxy[0-9]{1,4}\.)?\$Proxy[0-9]{1,9}", "$Proxy"),
-        ("Accessor", r"(Generated(?:Method|Constructor|SerializationConstructor)Accessor)"
-         r"[0-9]{1,9}", _groups),
+        ("Accessor", r"(?:(?<=GeneratedMethodAccessor)|(?<=GeneratedConstructorAccessor)"
+         r"|(?<=GeneratedSerializationConstructorAccessor))[0-9]{1,9}", ""),
         ("LambdaForm", r"(LambdaForm\$\w{1,40})/0x[0-9a-f]{1,16}", _groups),
         ("/0x", r"/0x[0-9a-f]{4,16}", ""),
         ("@", r"@[0-9a-f]{6,16}\b", ""),
         ("::h", r"::h[0-9a-f]{16}\b", ""),  # Rust
         ("_", r"_(?:ClientProxy|Subclass)\b", ""),  # Quarkus
         ("$_", r"(\$_(?:\w{1,80}_)?closure)[0-9]{1,6}", _groups),  # Groovy
-        ("__", r"(\$(?:fn|eval|reify|iter))__[0-9]{1,9}", _groups),  # Clojure
+        # Clojure
+        ("__", r"__(?:(?<=\$fn__)|(?<=\$eval__)|(?<=\$reify__)|(?<=\$iter__))[0-9]{1,9}", ""),
         ("+<>c", r"\+<>c(?:__DisplayClass[0-9_]{1,12})?", ""),  # C#
         ("class@", r"class@anonymous\S{0,400}", "class@anonymous"),  # PHP, with a path and a number
     )
@@ -66,12 +67,12 @@ _FUNCTIONS: Final[tuple[Rule, ...]] = tuple(
          r"|g__(\w{1,200})\|[0-9_]{1,12})", _groups),  # C#: async, lambdas, local functions
         ("<>c", r"(?:\.|^)<>c(?:__DisplayClass[0-9_]{1,12})?(?=\.|$)", ""),
         ("lambda_method", r"^(lambda_method)[0-9]{1,9}", _groups),
-        (" [as ", r" \[as [^\]]{1,200}\]$", ""),  # JavaScript
+        ("]", r" \[as [^\]]{1,200}\]$", ""),  # JavaScript
         ("access$", r"\baccess\$[0-9]{3,4}\b", "access"),
         (".func", r"(\.func[0-9]{1,6})(?:\.[0-9]{1,6})*", ".func"),  # Go
         (".gowrap", r"\.gowrap[0-9]{1,6}", ".func"),
         ("[...]", r"\[\.\.\.\]", ""),
-        ("{closure", r"\{closure(?:[:#][^}]{0,400})?\}", "<lambda>"),  # PHP
+        ("}", r"\{closure(?:[:#][^}]{0,400})?\}", "<lambda>"),  # PHP
         ("anonymous", r"<anonymous(?:_[0-9]{1,6})?>|\(anonymous(?: function)?\)|^anonymous$",
          "<anonymous>"),
         ("<anonymous>", r"^(?:Object|Function|Module|Array)\.(?=<anonymous>)", ""),

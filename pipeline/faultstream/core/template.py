@@ -13,9 +13,9 @@ cost is linear and small whatever is sent.
 
 # ruff: noqa: ISC004  (long expressions are cut into lines; the commas are all there)
 import re
-from collections.abc import Hashable, Iterator
-from functools import cache
-from itertools import islice
+from collections.abc import Hashable
+from functools import cache, lru_cache
+from itertools import chain, islice
 from typing import Any, Final
 
 from faultstream.core.scrub import ZEROED
@@ -25,17 +25,21 @@ MAX_STATES: Final = 4
 """SQLSTATEs with letters that are looked for in one message."""
 
 _CODED: Final = ("http", "stat", "code", "err", "sql", "ora-", "idx")
-# What stands before a number that says what went wrong, not to whom. Digits are 0 here.
-_BEFORE_CODE: Final = re.compile(
-    r"(?:^|[^a-z])(?:(?:http(?:/0(?:\.0)?)?|status(?:[ _-]?code)?|errno|error(?:[ _-]?(?:code|no))?"
-    r"|code|sqlstate|sqlcode|(?:exit|exited with)(?: code| status)?)(?: is| was)?"
-    r"[\"']?\s?[:=#(\[]?\s?[\"']?|ora-|idx|sqlstate\[\w{5}\] ?[:\[]? ?)$"
+# A number that says what went wrong, not to whom, by what stands before it. Letters are lower case
+# and digits 0 here; it begins with a set, so that the engine leaps to where one may be.
+_CODE: Final = re.compile(
+    r"[cehios](?<![a-z].)(?:(?:(?<=h)ttp(?:/0(?:\.0)?)?|(?<=s)tatus(?:[ _-]?code)?|(?<=e)rrno"
+    r"|(?<=e)rror(?:[ _-]?(?:code|no))?|(?<=c)ode|(?<=s)ql(?:state|code)"
+    r"|(?<=e)xit(?:ed with)?(?: code| status)?)(?: is| was)?"
+    r"[\"']?\s?[:=#(\[]?\s?[\"']?|(?<=o)ra-|(?<=i)dx)(?<![0-9])([0-9]+)"
 )
+_AFTER_STATE: Final = re.compile(r"(?<![a-z])sqlstate\[\w{5}\] ?[:\[]? ?([0-9]+)")
 # An SQLSTATE may have letters: 40P01, 42S02, HY000.
 _STATE: Final = re.compile(r"(?i:sqlstate)[\s:=(\[\"']{0,4}([0A-Z]{5})(?![0-9A-Za-z])")
-_STATUS_NEXT: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ\"'")
+_LEADING: Final = re.compile(r"000 [A-Z\"']")
+_BRACKETED: Final = re.compile(r"\(000\)")
 _NUMBER: Final = re.compile(r"[0-9]+")
-_LOOK_BACK: Final = 24
+_MAX_DIGITS: Final = 5
 _CODE_DIGITS: Final = {48 + digit: chr(0xE000 + digit) for digit in range(10)}
 _CODE_BACK: Final = {0xE000 + digit: chr(48 + digit) for digit in range(10)}
 
@@ -115,10 +119,9 @@ _MEMO_ENTRIES: Final = 32_768
 _MEMO_CHARS: Final = 64
 _NO_DIGIT: Final = re.compile(r"[^0-9]*").fullmatch
 _words: dict[str, str] = {}
-_before: dict[str, bool] = {}
 _places: dict[bytes, tuple[slice, ...]] = {}
 _PLACES_BYTES: Final = 256
-MEMOS: Final[tuple[dict[Any, Any], ...]] = (_words, _before, _places)
+MEMOS: Final[tuple[dict[Any, Any], ...]] = (_words, _places)
 """What is remembered between messages; forgetting costs time, never an answer."""
 
 
@@ -131,16 +134,6 @@ def head(message: str) -> str:
         return text
     lines = [line for line in text.splitlines() if line.strip()]
     return "\n".join(lines[:2])
-
-
-def _follows_code_word(before: str) -> bool:
-    known = _before.get(before)
-    if known is None:
-        known = _BEFORE_CODE.search(before.lower()) is not None
-        if len(_before) >= _MEMO_ENTRIES:
-            _before.clear()
-        _before[before] = known
-    return known
 
 
 def shape_key(text: str) -> Hashable:
@@ -174,13 +167,16 @@ def _code_places(zeroed: bytes) -> tuple[slice, ...]:
     plain = zeroed.decode("utf-8", "surrogatepass")
     if "0" not in plain or not _has_codes(plain):
         return ()
-    return tuple(
-        slice(_byte(plain, start), _byte(plain, stop)) for start, stop, _ in _candidates(plain)
-    )
-
-
-def _byte(text: str, place: int) -> int:
-    return place if text.isascii() else len(text[:place].encode("utf-8", "surrogatepass"))
+    found = candidates(plain)
+    if plain.isascii():
+        return tuple([slice(start, stop) for start, stop, _ in found])
+    places: list[slice] = []
+    end = size = 0
+    for start, stop, _ in found:  # digits are one byte each
+        size += len(plain[end:start].encode("utf-8", "surrogatepass"))
+        places.append(slice(size, size + stop - start))
+        end, size = stop, size + stop - start
+    return tuple(places)
 
 
 def canonical(text: str) -> str:
@@ -200,38 +196,40 @@ def _has_codes(plain: str) -> bool:
     return any(word in low for word in _CODED)
 
 
-def _may_be_bare_status(plain: str, start: int, stop: int) -> bool:
-    """An HTTP status that opens the message (`503 Service Unavailable`) or stands in brackets."""
-    if stop - start != 3:
-        return False
-    if start == 0:
-        return plain[stop : stop + 1] == " " and plain[stop + 1 : stop + 2] in _STATUS_NEXT
-    return plain[start - 1] == "(" and plain[stop : stop + 1] == ")"
+def _is_number(plain: str, stop: int) -> bool:
+    after = plain[stop : stop + 2]
+    return not after[:1].isalpha() and after != ".0"
 
 
-def _candidates(plain: str) -> Iterator[tuple[int, int, bool]]:
-    """Where codes may stand in a text whose digits are 0, and whether only 4xx and 5xx are one."""
-    states = [match.span(1) for match in islice(_STATE.finditer(plain), MAX_STATES)]
-    for match in _NUMBER.finditer(plain):
-        start, stop = match.span()
-        if stop - start > 5:
-            continue
-        if states and any(begin <= start < end for begin, end in states):
-            yield start, stop, False
-            continue
-        after = plain[stop : stop + 2]
-        if after[:1].isalpha() or after == ".0":
-            continue
-        if _follows_code_word(plain[max(0, start - _LOOK_BACK) : start]):
-            yield start, stop, False
-        elif _may_be_bare_status(plain, start, stop):
-            yield start, stop, True
+@lru_cache(maxsize=64)
+def candidates(plain: str) -> tuple[tuple[int, int, bool], ...]:
+    """Where codes may stand in a text whose digits are 0, and whether only 4xx and 5xx are one.
+
+    Start, end and that, in order. The last 64 texts are remembered: both users ask in turn.
+    """
+    found: dict[int, tuple[int, bool]] = {}
+    if _LEADING.match(plain):  # `503 Service Unavailable`
+        found[0] = (3, True)
+    if "(000)" in plain:
+        for match in _BRACKETED.finditer(plain):
+            found[match.start() + 1] = (match.end() - 1, True)
+    low = plain.replace("\u0130", "\u0131").lower()  # as long as before
+    after = _AFTER_STATE.finditer(low) if "sqlstate[" in low else ()
+    for match in chain(_CODE.finditer(low), after):
+        start, stop = match.span(1)
+        if stop - start <= _MAX_DIGITS and _is_number(plain, stop):
+            found[start] = (stop, False)
+    if "sqlstate" in low:
+        for match in islice(_STATE.finditer(plain), MAX_STATES):
+            for number in _NUMBER.finditer(plain, *match.span(1)):
+                found[number.start()] = (number.end(), False)
+    return tuple([(start, *found[start]) for start in sorted(found)])
 
 
 def _with_codes(text: str, plain: str) -> str:
     parts: list[str] = []
     end = 0
-    for start, stop, status in _candidates(plain):
+    for start, stop, status in candidates(plain):
         if status and text[start] not in "45":
             continue
         parts += (plain[end:start], text[start:stop].translate(_CODE_DIGITS))
