@@ -279,3 +279,64 @@ def test_bounds() -> None:
     assert len(seen.state.rises) == MAX_RISES
     assert {len(one.evidence) for one in seen.state.rises.values()} == {MAX_SEEN}
     assert {len(one.traces) for one in seen.state.rises.values()} == {MAX_SEEN}
+
+
+def test_who_was_left_is_not_touched() -> None:
+    """Who only says that callers did not wait follows from them, whoever said it first."""
+    seen = Environment(topology({"web": ["catalog"], "catalog": ["db"]}))
+    seen.tell("catalog", 0, left=True, severity="critical")
+    seen.tell("web", 2_000)
+    assert seen.steps() == {("web", "catalog")}
+    (found,) = seen.open()
+    assert (found.root, found.affected.services) == ("web", ("web",))
+    seen.tell("catalog", 3_000, pattern_id="own", severity="high")
+    assert seen.steps() == {("catalog", "web")}, "now it errs itself"
+    assert set(seen.open()[0].affected.services) == {"web", "catalog"}
+
+
+def test_who_was_left_is_no_cause() -> None:
+    """Nothing follows from a service that only says that callers did not wait."""
+    seen = Environment(topology({"web": ["catalog"]}))
+    seen.tell("catalog", 0, left=True, traces=["t"])
+    seen.tell("other", 1_000, traces=["t"])
+    assert seen.steps() == {("other", "catalog")}
+
+
+def test_who_is_named() -> None:
+    """What messages say of who failed counts without traces, declarations, and order."""
+    seen = Environment(topology({}))
+    seen.tell("payment-service", 5_000)
+    seen.tell("web", 0, named=["payment"])
+    assert seen.steps() == {("payment-service", "web")}
+    assert seen.open()[0].root == "payment-service"
+
+
+def test_who_is_named_and_says_nothing() -> None:
+    """A declared service that one names as failing is the root, though it says nothing."""
+    seen = Environment(topology({"stock": [], "search-service": []}))
+    seen.tell("web", 0, kind="recurring", named=["thing", "search"])
+    (found,) = seen.open()
+    assert (found.root, found.affected.services) == ("search-service", ("search-service", "web"))
+    assert "search-service, which says nothing itself" in found.reason
+    seen.tell("stock", 1_000)
+    seen.tell("stock", 1_000, state="closed")
+    assert seen.open() == [found], "what ends elsewhere changes nothing"
+    seen.tell("web", 0, kind="recurring", state="closed")
+    assert seen.open() == []
+
+
+def test_who_asked_is_not_blamed() -> None:
+    """A service may name who asked it; that one needs it and is no cause."""
+    seen = Environment(topology({"web": ["cart"]}))
+    seen.tell("web", 0)
+    seen.tell("cart", 1_000, named=["web"])
+    assert seen.steps() == {("cart", "web")}
+
+
+def test_names_with_digits() -> None:
+    """Digits of a name are 0 in a message: it counts where one service alone can be meant."""
+    needs = {"web": ["seat-2"], "shop": ["seat-2", "seat-3"]}
+    seen = Environment(topology(needs))
+    seen.tell("web", 0, named=["seat-0"])
+    seen.tell("shop", 500_000, named=["seat-0"])
+    assert seen.steps() == {("seat-2", "web")}

@@ -19,7 +19,14 @@ import msgspec
 
 from faultstream.core.correlation import learn, times, together
 from faultstream.core.ids import derive
-from faultstream.core.incident import MEMORY_MS, EnvironmentState, Own, Remembered, Rise
+from faultstream.core.incident import (
+    MEMORY_MS,
+    EnvironmentState,
+    Own,
+    Remembered,
+    Rise,
+    involved,
+)
 from faultstream.core.policy import Topology
 from faultstream.core.records import Affected, Edge, Pattern
 from faultstream.core.related import related
@@ -33,8 +40,10 @@ PROMPT: Final = 4
 follows from decides what is done about it; later ones wait for the tick."""
 _LAYERS: Final = 3
 _DOUBT: Final[dict[How, float]] = {
+    "left": 0.6,
     "parent": 0.05,
     "trace": 0.1,
+    "named": 0.3,
     "declared": 0.3,
     "learned": 0.4,
     "layers": 0.55,
@@ -166,10 +175,11 @@ def _cascade(
         before = [one for one in known.affected.services if one in joined or one not in here]
     root = root_of(members, edges)
     first = rising_now.get(root)
-    silent_root = any(one.source == root and one.how == "silent" for one in steps)
+    silent_root = first is None and any(one.source == root for one in steps)
     policy = topology.services.get(root)
     layer = first.layer if first is not None else policy.layer if policy is not None else ""
-    names = dict.fromkeys([*before, root, *rising_now])
+    touched = [one.service for one in members if not one.left]
+    names = dict.fromkeys([*before, root, *touched])
     doubt = 1.0
     for one in steps:
         doubt *= _DOUBT[one.how]
@@ -220,10 +230,11 @@ def _ended(state: EnvironmentState, rise: Rise) -> list[Pattern]:
     out: list[Pattern] = []
     for own in tuple(state.own.values()):
         pattern = own.pattern
-        names = pattern.affected.services
-        if rise.service in names and rise.experiment_id == pattern.experiment_id:
-            last_ms = max(pattern.last_at_ms, rise.last_ms)
-            pattern = own.pattern = msgspec.structs.replace(pattern, last_at_ms=last_ms)
+        names = involved(pattern)
+        if rise.service not in names or rise.experiment_id != pattern.experiment_id:
+            continue
+        last_ms = max(pattern.last_at_ms, rise.last_ms)
+        pattern = own.pattern = msgspec.structs.replace(pattern, last_at_ms=last_ms)
         left = [one for one in names if f"{pattern.experiment_id}/{one}" in state.rises]
         if pattern.kind in {"cascade", "correlation"} and len(left) <= 1:
             out.append(close(state, pattern))

@@ -7,7 +7,7 @@ a person takes in only its own service's fingerprint or whole; one that is over 
 in: a fault that comes back is a new incident.
 """
 
-from faultstream.core.incident import Case, EnvironmentState
+from faultstream.core.incident import Case, EnvironmentState, involved
 from faultstream.core.policy import Topology
 from faultstream.core.records import Pattern
 
@@ -20,7 +20,7 @@ def correlate(topology: Topology, state: EnvironmentState, pattern: Pattern) -> 
     best: tuple[int, str, Case] | None = None
     upstream = dependencies(topology, pattern.service)
     for own in state.own.values():
-        if own.pattern.kind == "cascade" and pattern.service in own.pattern.affected.services:
+        if own.pattern.kind == "cascade" and pattern.service in involved(own.pattern):
             upstream.setdefault(own.pattern.root, 5)
     for incident_id, case in state.cases.items():
         if case.incident.experiment_id != pattern.experiment_id:

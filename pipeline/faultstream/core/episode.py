@@ -18,6 +18,7 @@ from faultstream.core.tally import Cell, Evidence, Slot, graver
 
 EVIDENCE: Final = 10
 LATEST: Final = 5
+NAMED: Final = 4
 _FACES: Final = 64
 _PARTS: Final = 16
 
@@ -115,6 +116,25 @@ class Episode(msgspec.Struct, array_like=True, kw_only=True):
             return self.group
         best = max(self.faces.values(), key=lambda face: face.count, default=None)
         return best.group if best is not None and 2 * best.count > self.count else None
+
+    @property
+    def left(self) -> bool:
+        """Whether nine of ten events say only that the caller did not wait."""
+        if self.key:
+            return self.group.left
+        return 10 * sum(one.count for one in self.faces.values() if one.group.left) >= 9 * max(
+            1, self.count
+        )
+
+    def named(self) -> list[str]:
+        """What messages may name as failing, the most frequent first, at most NAMED."""
+        if self.key:
+            return list(self.group.named)
+        counts: dict[str, int] = {}
+        for one in self.faces.values():
+            for name in one.group.named:
+                counts[name] = counts.get(name, 0) + one.count
+        return sorted(counts, key=lambda name: (-counts[name], name))[:NAMED]
 
     def heed(self, finding: Finding) -> None:
         """Keeps the surest finding's words; a prediction is held to its first ones."""

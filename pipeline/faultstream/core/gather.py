@@ -8,7 +8,7 @@ is a symptom.
 from typing import Final
 
 from faultstream.core.escalate import weigh
-from faultstream.core.incident import Case, patterns_of
+from faultstream.core.incident import Case, involved, patterns_of
 from faultstream.core.records import Pattern
 from faultstream.core.turn import Turn
 
@@ -25,7 +25,7 @@ def gather(turn: Turn) -> None:
 
 
 def _touched(turn: Turn, pattern: Pattern) -> bool:
-    names = pattern.affected.services
+    names = involved(pattern)
     return any(case.service in names for case in turn.touched.values())
 
 
@@ -38,10 +38,11 @@ def reweigh(turn: Turn, case: Case) -> None:
 
 
 def _cascade(turn: Turn, pattern: Pattern) -> None:
+    names = involved(pattern)
     cases = [
         case
         for case in turn.state.cases.values()
-        if case.service in pattern.affected.services
+        if case.service in names
         and case.incident.experiment_id == pattern.experiment_id
         and not case.over
     ]

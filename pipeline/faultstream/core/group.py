@@ -70,7 +70,8 @@ class Group(msgspec.Struct, frozen=True):
 
     `fingerprint` covers in-app frames (or the message without any), `system_fingerprint` all
     frames; both are 32 hexadecimal digits. `template` is the message with its variable parts
-    replaced by `<name>`, for people.
+    replaced by `<name>`, for people. `left`: it says only that the caller did not wait; `named`:
+    words of the message that may name the services that failed it, digits made 0 (parties.py).
     """
 
     fingerprint: str
@@ -79,3 +80,5 @@ class Group(msgspec.Struct, frozen=True):
     error_type: str
     verdict: Verdict
     version: str = FINGERPRINT_VERSION
+    left: bool = False
+    named: tuple[str, ...] = ()

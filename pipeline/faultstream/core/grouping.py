@@ -18,6 +18,7 @@ from faultstream.core.event import ErrorEvent
 from faultstream.core.fingerprint import fingerprint
 from faultstream.core.frames import plain_type
 from faultstream.core.group import Group
+from faultstream.core.parties import OWN, left, named
 from faultstream.core.policy import Topology
 from faultstream.core.records import Control
 from faultstream.core.tally import Sighting
@@ -31,17 +32,22 @@ Key = tuple[object, ...]
 
 def group_of(event: ErrorEvent, classifier: Classifier) -> Group:
     """The Group of an admitted event, computed afresh. Pure."""
-    return _compute(event, parameterise(canonical(head(event.message))), classifier)
+    shape = canonical(head(event.message))
+    return _compute(event, parameterise(shape), named(shape), classifier)
 
 
-def _compute(event: ErrorEvent, text: str, classifier: Classifier) -> Group:
+def _compute(event: ErrorEvent, text: str, names: tuple[str, ...], classifier: Classifier) -> Group:
     print_ = fingerprint(event, text)
+    verdict = classifier.classify(event, text)
+    alone = left(event.error_type, text, event.http_status)
     return Group(
         fingerprint=print_.app,
         system_fingerprint=print_.system,
         template=text,
         error_type=plain_type(event.error_type),
-        verdict=classifier.classify(event, text),
+        verdict=verdict,
+        left=alone,
+        named=() if alone or verdict.category in OWN else names,
     )
 
 
@@ -125,13 +131,13 @@ class Grouper:
         return group
 
     def _miss(self, event: ErrorEvent, shape: str, rest: Key) -> Group:
-        text = parameterise(shape)
+        text, names = parameterise(shape), named(shape)
         if not text:  # then the place counts, whatever the shape was
-            return _compute(event, text, self._classifier)
-        key: Key = (text, rest)
+            return _compute(event, text, names, self._classifier)
+        key: Key = (text, names, rest)
         group = self._by_template.get(key)
         if group is None:
-            group = _compute(event, text, self._classifier)
+            group = _compute(event, text, names, self._classifier)
             if len(self._by_template) >= self._capacity:
                 self._by_template.clear()
             self._by_template[key] = group

@@ -193,7 +193,8 @@ class Rise(msgspec.Struct, kw_only=True):
 
     `felt_ms`: when the first of them was complete. `strong`: not merely an error that recurs.
     `evidence`, `traces` and `parents` as in Pattern, of all its patterns. `last_ms`: its newest
-    event.
+    event. `named`: words that may name services which failed it. `left`: there is nothing but
+    callers that did not wait.
     """
 
     service: str
@@ -210,6 +211,8 @@ class Rise(msgspec.Struct, kw_only=True):
     felt_ms: int = 0
     strong: bool = False
     last_ms: int = 0
+    named: list[str] = []
+    left: bool = False
 
 
 class Link(msgspec.Struct, array_like=True):
@@ -265,6 +268,11 @@ class EnvironmentState(msgspec.Struct, kw_only=True):
     """Sent before a crash and not decided on again so far, see recall.py."""
     early: dict[str, list[RecoveryResult]] = {}
     """Answers to commands that are not known yet."""
+
+
+def involved(cascade: Pattern) -> set[str]:
+    """The services of a cascade, with those that only their callers left."""
+    return {*cascade.affected.services, *(one.target for one in cascade.edges)}
 
 
 def patterns_of(state: EnvironmentState, case: Case, service: str | None = None) -> list[Pattern]:

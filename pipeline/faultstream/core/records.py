@@ -125,6 +125,10 @@ class Pattern(Record, kw_only=True):
     """Of nearly all of its events (nine of ten), '' when they name several or none; `dependency` is
     that of their tag `dependency`."""
     dependency: str = ""
+    named: list[str] = []
+    """Words of their messages that may name services that failed them, digits made 0."""
+    left: bool = False
+    """Nearly all say only that the caller did not wait. Then nobody is `affected`."""
 
 
 class Attempt(msgspec.Struct, kw_only=True, omit_defaults=True):

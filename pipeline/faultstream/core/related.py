@@ -5,6 +5,7 @@ on without looking for a cascade. May say yes where no step is found, but says n
 rise begins none: finer conditions are left out.
 """
 
+from faultstream.core.blame import may_blame
 from faultstream.core.correlate import dependencies
 from faultstream.core.correlation import joined
 from faultstream.core.incident import EnvironmentState, Rise
@@ -27,6 +28,8 @@ def related(topology: Topology, state: EnvironmentState, rise: Rise) -> bool:
             or (traces and one.traces and not traces.isdisjoint(one.traces))
             or (parents and not parents.isdisjoint(one.evidence))
             or (one.parents and not evidence.isdisjoint(one.parents))
+            or may_blame(rise, one)
+            or may_blame(one, rise)
             or (one.service in declared and rise.service in dependencies(topology, one.service))
             or (apart_ms <= policy.layer_window_ms and _layered(depth, _depth(topology, one)))
             or (apart_ms <= policy.window_ms and _learned(topology, state, rise, one))

@@ -49,6 +49,7 @@ def begin(state: EnvironmentState, key: str, pattern: Pattern) -> Rise:
         error_type=pattern.error_type,
         evidence=[],
         felt_ms=pattern.detected_at_ms,
+        left=True,
     )
     absorb(rise, pattern)
     return rise
@@ -68,6 +69,8 @@ def absorb(rise: Rise, pattern: Pattern) -> bool:
         rise.error_type = rise.error_type or pattern.error_type
         if pattern.kind in _STRONG and not rise.strong:
             rise.strong = news = True
+        if rise.left and not pattern.left:
+            rise.left, news = False, True
         if onset(pattern) < rise.onset_ms:
             rise.onset_ms = onset(pattern)
             news = True
@@ -76,7 +79,8 @@ def absorb(rise: Rise, pattern: Pattern) -> bool:
             news = True
     _more(rise.evidence, pattern.evidence)
     traced = _more(rise.traces, pattern.traces)
-    return _more(rise.parents, pattern.parents) or traced or news
+    named = _more(rise.named, pattern.named)
+    return _more(rise.parents, pattern.parents) or traced or named or news
 
 
 def _more(seen: list[str], found: list[str]) -> bool:

@@ -59,12 +59,19 @@ def root_of(members: Sequence[Rise], steps: Sequence[Step | Edge]) -> str:
 def silent(view: View, steps: Sequence[Step]) -> list[Step]:
     """Steps from dependencies that say nothing to the latest rises that nothing else explains."""
     followers = {one.target for one in steps}
-    free = [one for one in view.rises if one.strong and one.service not in followers]
+    free = [one for one in view.rises if not one.left and one.service not in followers]
+    out = [
+        Step(name, one.service, 0, "named")
+        for one in free
+        for name in view.named(one)[:1]
+        if name not in view.of
+    ]
+    told = {one.target for one in out}
+    free = [one for one in free if one.strong and one.service not in told]
     if not free or not view.policy.silent_ratio:
-        return []
+        return out
     since_ms = free[-1].onset_ms - view.policy.window_ms
     free = [one for one in free if one.onset_ms >= since_ms and view.needs[one.service]]
-    out: list[Step] = []
     while len(free) > 1:
         root = _shared(view, free)
         if not root:

@@ -1,6 +1,8 @@
 """Steps: which of the services that rise follows from which, and why that is believed.
 
+    left       the target says only that callers did not wait: it follows from those that need it
     parent     an error of the target names one of the source as the event that caused it
+    named      messages of the target name the source as what failed
     trace      errors of both are of the same request; the target depends on the source, or, when
                nothing is declared between them, it rose later
     declared   the target depends on the source (`services.*.depends_on`), within `window_ms`;
@@ -21,12 +23,13 @@ from typing import Final, Literal
 
 import msgspec
 
+from faultstream.core.blame import blamed
 from faultstream.core.correlate import dependencies
 from faultstream.core.correlation import joined
 from faultstream.core.incident import EnvironmentState, Rise
 from faultstream.core.policy import Topology
 
-How = Literal["parent", "trace", "declared", "learned", "layers", "silent"]
+How = Literal["left", "parent", "named", "trace", "declared", "learned", "layers", "silent"]
 
 _CLEAR_MS: Final = 5_000
 _TRACES: Final = 3
@@ -74,18 +77,52 @@ class View:
         return [step for one in self.rises for step in self._into(one)]
 
     def _into(self, target: Rise) -> list[Step]:
+        if target.left:
+            return self._by_leaving(target)
         return (
             self._by_parents(target)
+            or self._by_names(target)
             or self._by_traces(target)
             or self._declared(target)
             or self._by_learning(target)
             or self._by_layers(target)
         )
 
+    def _by_leaving(self, target: Rise) -> list[Step]:
+        """From those that need it, whenever it was: they did not wait."""
+        near = [
+            one
+            for one in self.rises
+            if target.service in self.needs[one.service]
+            and not one.left
+            and abs(target.onset_ms - one.onset_ms) <= self.policy.window_ms
+        ]
+        least = min((self.needs[one.service][target.service] for one in near), default=0)
+        found = [one for one in near if self.needs[one.service][target.service] == least]
+        if not found:
+            shared = self._near(target.traces, self._of_trace, target)
+            found = [one for one in shared if one.service not in self.needs[target.service]]
+        return [_step(one, target, "left") for one in found]
+
+    def _by_names(self, target: Rise) -> list[Step]:
+        found = [self.of[name] for name in self.named(target) if name in self.of]
+        return [
+            _step(one, target, "named")
+            for one in found
+            if one.onset_ms - target.felt_ms <= self.policy.skew_ms
+            and target.onset_ms - one.onset_ms <= self.policy.window_ms
+            and target.service not in self.named(one)
+        ]
+
+    def named(self, one: Rise) -> list[str]:
+        """The services that messages of `one` name as what failed it."""
+        return blamed(self.topology, self.of, self.needs, one) if one.named else []
+
     def _near(self, ids: Sequence[str], where: Mapping[str, list[Rise]], to: Rise) -> list[Rise]:
         """Others that have one of the ids, by onset: they rise at the same time."""
         found = {one.service: one for name in ids for one in where.get(name, ()) if one is not to}
-        return sorted(found.values(), key=lambda one: (one.onset_ms, one.service))
+        near = (one for one in found.values() if not one.left or to.left)
+        return sorted(near, key=lambda one: (one.onset_ms, one.service))
 
     def _by_parents(self, target: Rise) -> list[Step]:
         found = self._near(target.parents, self._of_event, target)
@@ -115,6 +152,7 @@ class View:
             if one is not None
             and one.onset_ms - target.felt_ms <= self.policy.skew_ms
             and target.onset_ms - one.onset_ms <= self.policy.window_ms
+            and not one.left
             and not _milder(one, target)
             and not self._apart(one, target)
         ]
@@ -154,7 +192,7 @@ class View:
     def _by_learning(self, target: Rise) -> list[Step]:
         for name in self._learned.get(target.service, ()):
             one = self.of.get(name)
-            if one is None:
+            if one is None or one.left:
                 continue
             if 0 <= target.onset_ms - one.onset_ms <= self.policy.window_ms and joined(
                 self.topology, self.state, name, target.service
@@ -180,7 +218,8 @@ class View:
             if below > depth:
                 first = bisect_left(rises, since_ms, key=_onset)
                 for one in rises[first : bisect_right(rises, target.onset_ms, key=_onset)]:
-                    yield one, below
+                    if not one.left:
+                        yield one, below
 
 
 def _shared(rises: Iterable[Rise]) -> set[str]:

@@ -151,7 +151,9 @@ def graver(a: Group, b: Group) -> Group:
     return b if a is b or _order(b) >= _order(a) else a
 
 
-def _order(group: Group) -> tuple[int, str, str, str, bool, str, str, str, float, int]:
+def _order(
+    group: Group,
+) -> tuple[int, str, str, str, bool, str, str, str, float, int, bool, tuple[str, ...]]:
     verdict = group.verdict
     return (
         RANK[verdict.severity],
@@ -164,4 +166,6 @@ def _order(group: Group) -> tuple[int, str, str, str, bool, str, str, str, float
         group.system_fingerprint,
         verdict.confidence,
         verdict.http_status,
+        not group.left,
+        group.named,
     )

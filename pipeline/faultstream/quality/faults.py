@@ -94,7 +94,7 @@ def answer(topology: Topology, stream: list[Arrival], *, since_ms: int = 0) -> A
     first: dict[str, int] = {}
     above: dict[str, float] = {}
     for one in patterns:
-        if one.kind not in _SEVERAL:
+        if one.kind not in _SEVERAL and not one.left:
             first[one.service] = min(first.get(one.service, one.first_at_ms), one.first_at_ms)
             if one.kind in _MEASURED:
                 above[one.service] = max(above.get(one.service, 0.0), one.confidence)

@@ -72,6 +72,8 @@ COLUMNS: Final[tuple[Column[Pattern], ...]] = (
     Column("came_true", BOOL, lambda r: r.came_true),
     Column("operation", WORD, lambda r: r.operation),
     Column("dependency", WORD, lambda r: r.dependency),
+    Column("named", WORDS, lambda r: r.named),
+    Column("caller_left", BOOL, lambda r: r.left),
 )
 
 

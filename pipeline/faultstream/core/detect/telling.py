@@ -131,7 +131,7 @@ class Telling:
             rate=told.rate,
             baseline=episode.baseline,
             confidence=episode.confidence,
-            affected=Affected((state.service,), (layer,) if layer else ()),
+            affected=Affected(() if episode.left else (state.service,), (layer,) if layer else ()),
             edges=list(episode.edges),
             root=state.service,
             evidence=[one[1] for one in shown],
@@ -141,6 +141,8 @@ class Telling:
             experiment_id=lane.experiment_id,
             operation=sole(episode.operations),
             dependency=sole(episode.dependencies),
+            named=episode.named(),
+            left=episode.left,
         )
         if episode.due_ms:
             pattern.expected_at_ms = episode.expected_ms
