@@ -14,6 +14,7 @@ import orjson
 
 from faultstream.core.errors import DataError
 from faultstream.core.event import ErrorEvent
+from faultstream.core.ids import derive
 from faultstream.core.records import Record
 
 R = TypeVar("R", bound=Record)
@@ -21,6 +22,10 @@ R = TypeVar("R", bound=Record)
 CONTENT_TYPE: Final = b"application/json"
 SOURCE: Final = "faultstream"
 EVENT_TYPE: Final = "io.faultstream.error.raised.v1"
+
+UUID_DIGITS: Final = 32
+SPAN_DIGITS: Final = 16
+_HEX: Final = frozenset("0123456789abcdef")
 
 loads = orjson.loads
 
@@ -108,7 +113,7 @@ def decode(kind: type[R], value: bytes | None) -> R:
 
 
 def headers(record: Record, record_id: str, time_ms: int) -> list[tuple[str, bytes]]:
-    """CloudEvents 1.0 headers in Kafka's binary mode for `record`."""
+    """CloudEvents 1.0 headers in Kafka's binary mode for `record`, and its `traceparent`."""
     return [
         ("ce_specversion", b"1.0"),
         ("ce_id", record_id.encode()),
@@ -116,7 +121,28 @@ def headers(record: Record, record_id: str, time_ms: int) -> list[tuple[str, byt
         ("ce_type", record.ce_type.encode()),
         ("ce_time", rfc3339(time_ms).encode()),
         ("content-type", CONTENT_TYPE),
+        ("traceparent", traceparent(record, record_id).encode()),
     ]
+
+
+def traceparent(record: Record, record_id: str) -> str:
+    """W3C trace context: one trace for all that belongs to an incident, whose id is that of the
+    incident without its hyphens; a span for each record. What belongs to none is a trace alone."""
+    trace_id = _hex(getattr(record, "incident_id", "") or record_id)
+    return f"00-{trace_id}-{_hex(record_id)[SPAN_DIGITS:]}-01"
+
+
+def _hex(identity: str) -> str:
+    """32 digits: those of a UUID, else derived."""
+    plain = identity.replace("-", "")
+    if _is_hex(plain, UUID_DIGITS) and plain[SPAN_DIGITS:].strip("0"):
+        return plain
+    return derive("trace", identity).replace("-", "")
+
+
+def _is_hex(text: str, digits: int) -> bool:
+    """So many digits of which one is not 0, as W3C wants it."""
+    return len(text) == digits and _HEX.issuperset(text) and bool(text.strip("0"))
 
 
 def encode_event(event: ErrorEvent) -> bytes:
@@ -141,9 +167,19 @@ def event_headers(event: ErrorEvent, traceparent: str = "") -> list[tuple[str, b
         ("ce_time", time.encode()),
         ("content-type", CONTENT_TYPE),
     ]
-    if traceparent:
+    if traceparent or (traceparent := _known_trace(event)):
         found.append(("traceparent", traceparent.encode()))
     return found
+
+
+def _known_trace(event: ErrorEvent) -> str:
+    """The trace context that an event names by its ids, "" when it names none."""
+    trace_id, span_id = event.trace_id.lower(), event.span_id.lower()
+    if not _is_hex(trace_id, UUID_DIGITS):
+        return ""
+    if not _is_hex(span_id, SPAN_DIGITS):
+        span_id = _hex(event.event_id)[SPAN_DIGITS:]
+    return f"00-{trace_id}-{span_id}-01"
 
 
 def plain(value: Any) -> Any:

@@ -13,6 +13,7 @@ import pytest
 from faultstream import wire
 from faultstream.client import Executor, Outcome
 from faultstream.client import shift as shifts
+from faultstream.client.contexts import current
 from faultstream.client.journal import Journal
 from faultstream.client.seal import keys_from_environment
 from faultstream.client.sender import Parcel
@@ -287,6 +288,23 @@ async def test_whatever_a_handler_does_is_an_outcome(handler: Any, told: tuple[s
     result = await bench.told(command("cache_clear"))
     assert (result.status, result.message) == told
     assert wire.encode(result)
+
+
+@pytest.mark.parametrize("later", [False, True])
+async def test_what_a_handler_reports_is_in_the_trace_of_the_incident(*, later: bool) -> None:
+    """Sync in its thread, and async; whose id is that of the incident."""
+    seen: list[str] = []
+    bench = Bench()
+
+    def handler(_: RecoveryCommand) -> None:
+        seen.append(current().get("traceparent", ""))
+
+    async def ahandler(order: RecoveryCommand) -> None:
+        handler(order)
+
+    bench.handles("cache_clear")(ahandler if later else handler)
+    await bench.told(command("cache_clear", incident_id="0190b0c4-5d1e-8f2a-9c3b-0000000000b1"))
+    assert [one[:36] for one in seen] == ["00-0190b0c45d1e8f2a9c3b0000000000b1-"]
 
 
 async def test_details_that_are_no_json_are_left_out() -> None:

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import hmac
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -70,6 +71,7 @@ async def test_the_request_is_the_command_signed(receiver: Receiver) -> None:
     digest = base64.b64encode(hmac.new(KEY, signed, hashlib.sha256).digest()).decode()
     assert headers["webhook-signature"] == f"v1,{digest}"
     assert headers["idempotency-key"] == message_id
+    assert re.fullmatch(r"00-[0-9a-f]{32}-[0-9a-f]{16}-01", headers["traceparent"])
 
 
 async def test_an_undo_goes_to_an_address_of_its_own(receiver: Receiver) -> None:

@@ -20,6 +20,7 @@ async def test_posts_the_record(receiver: Receiver, notification: Notification) 
     assert wire.decode(Notification, body) == notification
     assert headers["content-type"] == "application/json"
     assert headers["idempotency-key"] == "n-1"
+    assert headers["traceparent"] == wire.traceparent(notification, "n-1")
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])

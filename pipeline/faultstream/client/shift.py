@@ -6,7 +6,9 @@ import logging
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from faultstream import wire
 from faultstream.client.admission import Admission, Verdict
+from faultstream.client.contexts import context
 from faultstream.client.handler import Registered, call
 from faultstream.client.inbox import STAMP_SLACK_MS, Commit, Inbox
 from faultstream.client.journal import Journal
@@ -256,7 +258,8 @@ class Shift:
                 return
             self._taken.discard(command.command_id)
             self._counts.running += 1
-            with heard() as said:
+            trace = wire.traceparent(command, command.command_id)
+            with heard() as said, context(traceparent=trace):
                 signs = asyncio.create_task(self._give_signs(command, started, said))
                 try:
                     handler = self._handlers[command.strategy].handler

@@ -107,9 +107,10 @@ class Webhook:
         body = wire.encode(command)
         target = command.target
         message_id = derive("webhook", command.command_id, target.environment, target.service)
+        trace = wire.traceparent(command, command.command_id)
         wait_s = self._first_wait_s
         for attempt in range(1, self._policy.attempts + 1):
-            answer = await self._post(url, message_id, body)
+            answer = await self._post(url, message_id, body, trace)
             if not answer.passes or attempt == self._policy.attempts:
                 break
             wait_s = min(max(wait_s, answer.asked_s), MAX_WAIT_S)
@@ -126,11 +127,12 @@ class Webhook:
         if session is not None:
             await session.close()
 
-    async def _post(self, url: str, message_id: str, body: bytes) -> _Answer:
+    async def _post(self, url: str, message_id: str, body: bytes, trace: str) -> _Answer:
         now_s = self._clock_ms() // 1000
         headers = {
             "content-type": "application/json",
             "idempotency-key": message_id,
+            "traceparent": trace,
             "user-agent": "faultstream",
             "webhook-id": message_id,
             "webhook-timestamp": str(now_s),

@@ -20,8 +20,8 @@ class WebhookChannel:
     """Repeats what may pass: no connection, no answer in time, 429 and 5xx.
 
     Waits 0.5 s and then twice as long each time, or what Retry-After asks for, at most 3 s.
-    The header Idempotency-Key is the notification's id. The address is a secret: no message
-    has it. Redirects are not followed.
+    The header Idempotency-Key is the notification's id, `traceparent` is of the incident's trace.
+    The address is a secret: no message has it. Redirects are not followed.
     """
 
     def __init__(
@@ -42,6 +42,7 @@ class WebhookChannel:
         headers = {
             "content-type": "application/json",
             "idempotency-key": notification.notification_id,
+            "traceparent": wire.traceparent(notification, notification.notification_id),
             "user-agent": "faultstream",
         }
         wait_s = self._first_wait_s
