@@ -62,7 +62,7 @@ class SeverityWeights(_Policy, frozen=True, kw_only=True):
 
 
 class LayerPolicy(_Policy, frozen=True, kw_only=True):
-    """How one layer is treated (row R1).
+    """How one layer is treated.
 
     `depth` orders layers for cascades: 0 is nearest to the user. `automatic` false means that a
     person must approve each command.
@@ -152,7 +152,7 @@ class RoutePolicy(_Policy, frozen=True, kw_only=True):
 
 
 class RecurringPolicy(_Policy, frozen=True, kw_only=True):
-    """P1: `count` of one fingerprint among the last `among` events of a service. Once the service
+    """`count` of one fingerprint among the last `among` events of a service. Once the service
     was known for `learn_ms`, they must also be more than is usual for the fingerprint: by chance it
     happens to one fingerprint in 1 / `significance`, ever. From `history` events on its share of
     the service's events counts too."""
@@ -169,7 +169,7 @@ class RecurringPolicy(_Policy, frozen=True, kw_only=True):
 
 
 class BurstPolicy(_Policy, frozen=True, kw_only=True):
-    """P2: `count` events within `window_ms`, and less likely than `significance` under what is
+    """`count` events within `window_ms`, and less likely than `significance` under what is
     usual for the service, once `history` windows have been seen."""
 
     enabled: bool = True
@@ -180,14 +180,14 @@ class BurstPolicy(_Policy, frozen=True, kw_only=True):
 
 
 class CriticalPolicy(_Policy, frozen=True, kw_only=True):
-    """P8: one event of these severities is enough."""
+    """One event of these severities is enough."""
 
     enabled: bool = True
     severities: tuple[Severity, ...] = ("critical", "fatal")
 
 
 class DegradationPolicy(_Policy, frozen=True, kw_only=True):
-    """P4: the rate of the last `window_ms` is more than `factor` x that of the `window_ms` before;
+    """The rate of the last `window_ms` is more than `factor` x that of the `window_ms` before;
     it is at least `count` events more than then or than usual, and less likely than
     `significance` to be chance."""
 
@@ -199,7 +199,7 @@ class DegradationPolicy(_Policy, frozen=True, kw_only=True):
 
 
 class HighRatePolicy(_Policy, frozen=True, kw_only=True):
-    """P5: more than `per_second` events a second over `window_ms` (or clearly more over a sixth of
+    """More than `per_second` events a second over `window_ms` (or clearly more over a sixth of
     it), and more than `factor` x the 95th percentile of the service's own windows, once ten of them
     were seen."""
 
@@ -210,7 +210,7 @@ class HighRatePolicy(_Policy, frozen=True, kw_only=True):
 
 
 class DominantPolicy(_Policy, frozen=True, kw_only=True):
-    """P5: one error type has more than `share_ratio` of a service's events in `window_ms`, of
+    """One error type has more than `share_ratio` of a service's events in `window_ms`, of
     which there are at least `count`, and more than is usual for it."""
 
     enabled: bool = True
@@ -221,7 +221,7 @@ class DominantPolicy(_Policy, frozen=True, kw_only=True):
 
 
 class NovelPolicy(_Policy, frozen=True, kw_only=True):
-    """P6: a fingerprint that the service never had before comes `count` times in `fresh_ms`, and
+    """A fingerprint that the service never had before comes `count` times in `fresh_ms`, and
     that it did not come before is less likely than `significance` at that rate. In the first
     `learn_ms` of a service nothing is novel; with more than `usual` first sights an hour, they are
     no news there."""
@@ -235,7 +235,7 @@ class NovelPolicy(_Policy, frozen=True, kw_only=True):
 
 
 class RegressionPolicy(_Policy, frozen=True, kw_only=True):
-    """P6: a fingerprint that came at least `count` times is back after `absent_ms` or more, an
+    """A fingerprint that came at least `count` times is back after `absent_ms` or more, an
     absence that was less likely than `significance` had it not been mended."""
 
     enabled: bool = True
@@ -247,7 +247,7 @@ class RegressionPolicy(_Policy, frozen=True, kw_only=True):
 
 
 class PeriodicPolicy(_Policy, frozen=True, kw_only=True):
-    """P7: a fingerprint comes in regular gaps, each within `tolerance_ratio` of their median."""
+    """A fingerprint comes in regular gaps, each within `tolerance_ratio` of their median."""
 
     enabled: bool = True
     gaps: Annotated[int, Meta(ge=3, le=12)] = 6
@@ -267,7 +267,7 @@ class SequenceDeclared(_Policy, frozen=True, kw_only=True):
 
 
 class SequencePolicy(_Policy, frozen=True, kw_only=True):
-    """P7: a fingerprint was followed by another one of the same service within `window_ms` at
+    """A fingerprint was followed by another one of the same service within `window_ms` at
     least `count` times, in `share_ratio` of the times that it came, and less likely than
     `significance` to be chance; or what `declared` says, each time."""
 
@@ -281,7 +281,7 @@ class SequencePolicy(_Policy, frozen=True, kw_only=True):
 
 
 class PredictedPolicy(_Policy, frozen=True, kw_only=True):
-    """P11: a burst, high rate, degradation or critical pattern of the service will open within
+    """A burst, high rate, degradation or critical pattern of the service will open within
     `horizon_ms`, with more than `probability`. It is estimated anew every `step_ms`."""
 
     enabled: bool = True
@@ -291,7 +291,7 @@ class PredictedPolicy(_Policy, frozen=True, kw_only=True):
 
 
 class CascadePolicy(_Policy, frozen=True, kw_only=True):
-    """P3: faults of several services, each beginning within `window_ms` after the one it
+    """Faults of several services, each beginning within `window_ms` after the one it
     follows from: along declared dependencies, or up the layers."""
 
     enabled: bool = True
@@ -306,7 +306,7 @@ class CascadePolicy(_Policy, frozen=True, kw_only=True):
 
 
 class CorrelationPolicy(_Policy, frozen=True, kw_only=True):
-    """P7: faults of two services began within `window_ms` of each other at least `count` times, in
+    """Faults of two services began within `window_ms` of each other at least `count` times, in
     `share_ratio` of the cases of the one that has fewer, and more often than chance would have it
     with a probability of `significance`."""
 
@@ -386,7 +386,7 @@ class IncidentsPolicy(_Policy, frozen=True, kw_only=True):
 
 
 class GuardsPolicy(_Policy, frozen=True, kw_only=True):
-    """R6: what recovery may never do, whatever else is decided."""
+    """What recovery may never do, whatever else is decided."""
 
     max_attempts: Annotated[int, Meta(ge=1, le=100)] = 3
     attempts_window_ms: PositiveMillis = 300_000
@@ -397,7 +397,7 @@ class GuardsPolicy(_Policy, frozen=True, kw_only=True):
     storm_incidents: Annotated[int, Meta(ge=1)] = 20
     """More incidents than this open at once in an environment: nothing new is commanded."""
     loop_count: Annotated[int, Meta(ge=1, le=100)] = 3
-    """P9: a fault that came back this often after recovery is handed to a person."""
+    """A fault that came back this often after recovery is handed to a person."""
     loop_window_ms: PositiveMillis = 1_800_000
     signed_results: bool = False
     """true: results that are not signed with the signing key are no answers, they go to the dead
@@ -405,7 +405,7 @@ class GuardsPolicy(_Policy, frozen=True, kw_only=True):
 
 
 class VerifyPolicy(_Policy, frozen=True, kw_only=True):
-    """R7: when a fault counts as cured.
+    """When a fault counts as cured.
 
     After `settle_ms` the rate of the incident's patterns must stay at or below
     `cured_ratio` x the rate at the command for `watch_ms`; else the outcome is `recurring`.
@@ -421,7 +421,7 @@ class VerifyPolicy(_Policy, frozen=True, kw_only=True):
 
 
 class LearningPolicy(_Policy, frozen=True, kw_only=True):
-    """R8: which strategy of a route comes first, from verified outcomes.
+    """Which strategy of a route comes first, from verified outcomes.
 
     Each strategy's success rate is believed to be its prior, with the weight of `prior_weight`
     outcomes, and is then learned per route and per error type; an outcome counts half after
@@ -458,7 +458,7 @@ class RetentionPolicy(_Policy, frozen=True, kw_only=True):
 
 
 class DeadLetterPolicy(_Policy, frozen=True, kw_only=True):
-    """E6: past these limits a worker stops instead of draining a topic into the dead letters."""
+    """Past these limits a worker stops instead of draining a topic into the dead letters."""
 
     max_ratio: Ratio = 0.5
     ratio_over: Annotated[int, Meta(ge=1)] = 1_000
@@ -474,7 +474,7 @@ class RecordPolicy(_Policy, frozen=True, kw_only=True):
 
 
 class GatewayPolicy(_Policy, frozen=True, kw_only=True):
-    """A4: how much the gateway takes. What is larger is refused with 413, what is more with 429,
+    """How much the gateway takes. What is larger is refused with 413, what is more with 429,
     and what finds no room, or Kafka away, with 503; each says when to come again."""
 
     max_body_bytes: Annotated[int, Meta(ge=1024, le=100_000_000)] = 4_194_304
