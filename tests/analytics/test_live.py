@@ -71,7 +71,10 @@ def test_facts(place: Address, recorder_at: Callable[..., Recorder]) -> None:
         "incident_id": "i1", "severity": "high", "environment": "production", "root": "orders",
         "pattern_ids": ["p1"], "first_error_at_ms": now - 9_000, "opened_at_ms": now - 8_000,
     }  # fmt: skip
-    tried = [Attempt(command_id="c1", strategy="circuit_break", outcome="done", reason="why")]
+    tried = [
+        Attempt(command_id="c0", strategy="retry", outcome="recurring"),
+        Attempt(command_id="c1", strategy="circuit_break", outcome="done", reason="why"),
+    ]
     incidents = [
         Incident(revision=1, state="open", updated_at_ms=now - 8_000, **common),
         Incident(revision=2, state="recovering", updated_at_ms=now - 5_000, reason="a", **common),
@@ -105,6 +108,7 @@ def test_facts(place: Address, recorder_at: Callable[..., Recorder]) -> None:
     try:
         found = facts(connection)
         told = summary(connection, 1)
+        known = connection.rows("SELECT strategy, tries, cured FROM recovery_success", {})
         judged = reliability.facts(connection, now - 3_600_000, now + 60_000, "")
     finally:
         connection.close()
@@ -115,7 +119,8 @@ def test_facts(place: Address, recorder_at: Callable[..., Recorder]) -> None:
     assert (incident.experiment_id, planned_one.experiment_id) == ("", "x")
     assert [step.state for step in incident.steps] == ["open", "recovering", "verifying"]
     assert [(each.strategy, each.outcome, each.reason) for each in incident.tries] == [
-        ("circuit_break", "done", "why")
+        ("retry", "recurring", ""),
+        ("circuit_break", "done", "why"),
     ]
     held = {one.command_id: one for one in found.holds}
     assert set(held) == {"c1", "c6"}
@@ -127,4 +132,5 @@ def test_facts(place: Address, recorder_at: Callable[..., Recorder]) -> None:
     assert [told[name][0]["errors"] for name in ("by_service", "by_category", "top")] == [6] * 3
     assert [each.errors for each in judged.services] == [6]
     assert (judged.errors, judged.incidents) == (6, 1)
-    assert told["strategies"] == [{"strategy": "circuit_break", "tries": 1, "cured": 0}]
+    assert told["strategies"] == [{"strategy": "retry", "tries": 1, "cured": 0}]
+    assert known == [("retry", 1, 0), ("circuit_break", 0, 0)]

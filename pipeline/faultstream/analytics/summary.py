@@ -25,7 +25,8 @@ _INCIDENTS: Final = """SELECT count(), countIf(state NOT IN ('resolved', 'closed
 FROM incidents
 WHERE experiment_id = '' AND opened_at >= now64(3) - toIntervalHour({hours:UInt32})"""
 _STRATEGIES: Final = """SELECT strategy, count() AS tries, countIf(outcome = 'cured') AS cured
-FROM incident_attempts WHERE rollback_of = '' AND outcome NOT IN ('dry_run', 'refused', 'cancelled')
+FROM incident_attempts WHERE rollback_of = '' AND outcome NOT IN
+  ('pending', 'running', 'done', 'dry_run', 'cancelled', 'refused') -- as in recovery_success
   AND opened_at >= now64(3) - toIntervalHour({hours:UInt32})
   AND incident_id IN (SELECT incident_id FROM incidents WHERE experiment_id = '')
 GROUP BY strategy ORDER BY tries DESC, strategy"""
