@@ -12,7 +12,8 @@ known or not (logged.csv: every hit that a person could label, in order, open an
 and ordinary ones (ordinary.csv): about 1,300 calls of 200 libraries that had to fail were made
 against servers that refuse, hang, reset or talk nonsense, and of what they raised a part was drawn
 by the hash of type and message, with messages from the documents of frameworks in PHP, Ruby and
-.NET; open and closed in the order of hashes. `--misses` lists what went wrong. Takes some minutes: the model is trained once a fold.
+.NET; open and closed in the order of hashes. `--misses` lists what went wrong. Takes some minutes:
+the model is trained once a fold.
 """
 
 import argparse

@@ -122,7 +122,7 @@ class Weigher:
         if status is not None:
             yield Evidence("status", status, CONFIDENCE["status"], decides=False)
         yield from guessed
-        phrase = self._known.reader.of_words(words(text)[:MAX_PHRASE]) if low else None
+        phrase = self._known.reader.of_words(words(text, MAX_PHRASE)) if low else None
         if phrase is not None and not phrase.reading.head:
             one = self._of_read(phrase)
             spec = _renamed(one.spec, f"phrase:{phrase.reading.id}")

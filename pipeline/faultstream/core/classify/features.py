@@ -6,7 +6,7 @@ known for, are tokens too. The model learns how far each is to be trusted.
 """
 
 import re
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Final
 
 from faultstream.core.classify.knowledge import Knowledge
@@ -61,10 +61,11 @@ def features(error_type: str, low: str, known: Knowledge) -> list[str]:
     if package is not None:
         found.add(f"g:{package.spec.category}")
     if low:
-        message = [word for word in _WORD.findall(low) if word not in _STOP][:MAX_WORDS]
+        every = (match[0] for match in _WORD.finditer(low))
+        message = list(islice((word for word in every if word not in _STOP), MAX_WORDS))
         found |= {f"m:{word}" for word in message}
         found |= {f"mm:{one} {two}" for one, two in pairwise(message)}
-        told = known.reader.concepts(words(low)[:MAX_CONCEPTS])
+        told = known.reader.concepts(words(low, MAX_CONCEPTS))
         found |= {f"d:{concept.name}" for concept in told}
         within = known.texts.within(low)
         found |= {

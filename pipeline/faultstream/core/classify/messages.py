@@ -29,7 +29,8 @@ _MENTIONED: Final = re.compile(
 )
 _STATUS: Final = re.compile(
     r"(?<![a-z])(?:http|status(?:[ _-]?code)?|code|response|returned|responded with|answered)"
-    r"(?: is| was)?[\s:=(\"']{1,3}(?:http )?([45][0-9]{2})(?![0-9])|^([45][0-9]{2}) [a-z]"
+    r"(?: is| was)?[\s:=(\"']{1,3}(?:http )?([45][0-9]{2})(?![0-9])"
+    r"|^([45][0-9]{2})(?: [\"(]?[a-z]|, message=)"
 )
 
 

@@ -1,6 +1,8 @@
 """Error type names of any language, brought to one form: dotted, without generics and pointers."""
 
 import re
+from functools import lru_cache
+from itertools import islice
 from typing import Final
 
 from faultstream.core.frames import plain_type
@@ -10,6 +12,7 @@ _WORDS: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 _ROOTS: Final = ("builtins.", "__main__.", "exceptions.", "java.base.")
 
 
+@lru_cache(maxsize=1_024)
 def dotted(error_type: str) -> str:
     """`*net.OpError`, `Redis::TimeoutError` and `Illuminate\\Database\\QueryException` in dots."""
     name = _GENERIC.sub("", plain_type(error_type).lstrip("&")).strip()
@@ -25,6 +28,8 @@ def leaf(name: str) -> str:
     return name.rpartition(".")[2]
 
 
-def words(name: str) -> list[str]:
-    """The words of a camel-case or snake-case name, in lower case."""
-    return [word.lower() for word in _WORDS.findall(name)]
+def words(name: str, most: int | None = None) -> list[str]:
+    """The words of a camel-case or snake-case name, in lower case; the first `most` of them."""
+    if most is None:
+        return [word.lower() for word in _WORDS.findall(name)]
+    return [match[0].lower() for match in islice(_WORDS.finditer(name), most)]
