@@ -1,5 +1,7 @@
 """What an application says of all its errors: tags, what is left out, what is changed."""
 
+import asyncio
+import logging
 from typing import Any
 
 import pytest
@@ -95,6 +97,50 @@ def test_a_broken_ignore_leaves_nothing_out() -> None:
     reporter = Reporter("orders", brokers="127.0.0.1:1", ignore=lambda _: bool(1 // 0))
     assert reporter.report(ValueError("x"))
     reporter.close(0)
+
+
+async def test_what_was_reported_is_not_reported_again_when_it_is_logged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """By a capture or by the hook of the event loop, whose default handler logs; an object that is
+    only logged counts each time."""
+    reporter = Reporter("orders", brokers="127.0.0.1:1", fold_ms=0)
+    handler = reporter.logging_handler()
+    log = logging.getLogger("app")
+    logging.getLogger().addHandler(handler)
+    try:
+
+        @reporter.capture
+        def leave() -> None:
+            raise GoneError
+
+        @reporter.capture
+        def logs() -> None:
+            try:
+                leave()
+            except GoneError:
+                log.exception("gone")
+                raise
+
+        with pytest.raises(GoneError):
+            logs()
+        assert reporter.stats().reported == 1
+        again = GoneError()
+        for _ in range(2):
+            try:
+                raise again
+            except GoneError:
+                log.exception("again")
+        assert reporter.stats().reported == 3
+        done = asyncio.Event()
+        with reporter.install():
+            asyncio.get_running_loop().call_soon(lambda: 1 // 0)
+            asyncio.get_running_loop().call_soon(done.set)
+            await done.wait()
+        assert reporter.stats().reported == 4
+    finally:
+        logging.getLogger().removeHandler(handler)
+        reporter.close(0)
 
 
 def test_capture_decorates_without_parentheses() -> None:

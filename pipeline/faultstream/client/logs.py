@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from faultstream.client.reporter import Reporter
     from faultstream.core.severity import Severity
 
+_LOGGED: Final = "faultstream_logged"
+"""Stands in the `__dict__` of exceptions that were reported because they were logged."""
 IGNORED: Final = ("aiokafka", "kafka", "faultstream")
 
 
@@ -17,7 +19,8 @@ class ReportHandler(logging.Handler):
     """Reports records at or above its level, with the exception when there is one.
 
     Records of the loggers aiokafka, kafka and faultstream, of the reporter's own thread, and those
-    that are logged while a record is being reported, are left alone.
+    that are logged while a record is being reported, are left alone; and so are exceptions that
+    something else reported before they were logged, such as a capture, a hook or middleware.
     """
 
     def __init__(self, reporter: "Reporter", level: int) -> None:
@@ -43,8 +46,10 @@ class ReportHandler(logging.Handler):
 
     def _emit(self, record: logging.LogRecord) -> None:
         exc = record.exc_info[1] if record.exc_info else None
-        if exc is not None and record.name == "celery.app.trace" and reported(exc):
-            return  # by the hooks for its tasks
+        if exc is not None:
+            if reported(exc) and not exc.__dict__.get(_LOGGED):
+                return
+            exc.__dict__[_LOGGED] = True  # an object that is raised again is an error again
         self._reporter.report(
             exc if exc is not None else "LoggedError",
             record.getMessage(),
