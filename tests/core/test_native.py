@@ -241,15 +241,15 @@ def hostile(message: int, frames: int, causes: int, tags: int) -> dict[str, Any]
     ("sent", "kept"),
     [
         # What fits in the room together stays whole.
-        ({"message": 6_144, "frames": 12_288, "causes": 3_072, "tags": 3_072}, {}),
-        ({"message": 1_024, "frames": 19_456, "causes": 2_048, "tags": 2_048}, {}),
+        ({"message": 4_096, "frames": 8_192, "causes": 2_048, "tags": 2_048}, {}),
+        ({"message": 1_024, "frames": 11_264, "causes": 2_048, "tags": 2_048}, {}),
         # Each has its share; what is left over goes to the message first, then to the frames.
         ({"message": 12_288, "frames": 24_576, "causes": 8_192, "tags": 8_192},
-         {"message": 6_144, "frames": 12_288, "causes": 3_072, "tags": 3_072}),
-        ({"message": 60_000, "frames": 8_192, "causes": 8_192, "tags": 0},
-         {"message": 12_288, "causes": 4_096}),
+         {"message": 5_120, "frames": 8_192, "causes": 1_024, "tags": 2_048}),
+        ({"message": 60_000, "frames": 2_048, "causes": 8_192, "tags": 0},
+         {"message": 12_288, "causes": 2_048}),
         ({"message": 2_048, "frames": 24_576, "causes": 8_192, "tags": 256},
-         {"frames": 19_200, "causes": 3_072}),
+         {"frames": 13_056, "causes": 1_024}),
     ],
 )  # fmt: skip
 def test_one_room_for_all_texts(sent: dict[str, int], kept: dict[str, int]) -> None:

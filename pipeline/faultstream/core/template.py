@@ -81,13 +81,15 @@ _PATTERNS: Final = (
     ("float", r"(?<![A-Za-z0-9.])[-+]?[0-9]+\.[0-9]+(?:[eE][-+]?[0-9]+)?(?![0-9.]?[0-9A-Za-z])"),
     ("int", r"(?<![A-Za-z0-9])-?[0-9]+(?![A-Za-z0-9])|[0-9]+"),
 )  # fmt: skip
-# What must stand in a word that a pattern could fit: sets of characters, one of each of a group.
+# What must stand in a word that a pattern could fit: sets of characters, one of each of a group;
+# `localhost` stands for a dot.
 _DIGITS: Final = "0123456789"
-_NEEDS: Final[dict[str, tuple[str, ...]]] = {
-    "url": (":", "/"), "email": ("@", "."), "uuid": ("-",), "date": (_DIGITS,),
-    "time": (_DIGITS, ":"), "mac": (":-",), "ip": (":.",), "path": ("/\\",),
-} | dict.fromkeys(("id", "size", "duration", "version", "float", "int"), (_DIGITS,))  # fmt: skip
 _MARKS: Final = (_DIGITS[0], ":", "/", "\\", "@", ".", "-")
+_NEEDS: Final[dict[str, tuple[str, ...]]] = {
+    "url": (":", "/"), "email": ("@", "."), "uuid": ("-",), "date": (_DIGITS, "-/"),
+    "time": (_DIGITS, ":"), "mac": (":-",), "ip": (":.",), "path": ("/\\",), "host": (".",),
+    "version": (_DIGITS, "."), "float": (_DIGITS, "."),
+} | dict.fromkeys(("id", "size", "duration", "int"), (_DIGITS,))  # fmt: skip
 _NAMES: Final = {name: f"<{name}>" for name, _ in _PATTERNS}
 # Over several words, once the single ones are named.
 _DATE_WORDS: Final = re.compile(
@@ -264,8 +266,8 @@ def _value(*marks: bool) -> re.Pattern[str]:
 
 def _word(word: str) -> str:
     fitting = _value(
-        not _NO_DIGIT(word), ":" in word, "/" in word, "\\" in word, "@" in word, "." in word,
-        "-" in word,
+        not _NO_DIGIT(word), ":" in word, "/" in word, "\\" in word, "@" in word,
+        "." in word or "localhost" in word, "-" in word,
     )  # fmt: skip
     named, count = fitting.subn(_name, word)
     if count >= 2:
@@ -298,6 +300,7 @@ def parameterise(text: str) -> str:
     return named if named.isascii() else named.translate(_CODE_BACK)
 
 
+@lru_cache(maxsize=64)
 def template(message: str) -> str:
     """The whole way: what people see of a group's message."""
     return parameterise(canonical(head(message)))

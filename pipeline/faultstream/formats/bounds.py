@@ -7,6 +7,7 @@ fit in the room, as ordinary ones do, keeps them all. What is cut is named in `c
 """
 
 from collections.abc import Sequence
+from itertools import islice
 from operator import attrgetter
 from typing import Final
 
@@ -141,18 +142,16 @@ def hold_fields(event: ErrorEvent) -> None:
                 note(event, name)
     _hold_frames(event)
     _hold_causes(event)
-    bases = event.bases
-    if len(bases) > limits.MAX_BASES or any(len(name) > longest for name in bases):
-        event.bases = [name[:longest] for name in bases[: limits.MAX_BASES]]
-        note(event, "bases")
-    given = event.fingerprint
-    if len(given) > MAX_PARTS or any(len(part) > longest for part in given):
-        event.fingerprint = [part[:longest] for part in given[:MAX_PARTS]]
-        note(event, "fingerprint")
-    long = any(len(k) > longest or len(v) > 8 * longest for k, v in event.tags.items())
-    if long or len(event.tags) > limits.MAX_TAGS:
-        kept = list(event.tags.items())[: limits.MAX_TAGS]
-        event.tags = {key[:longest]: text[: 8 * longest] for key, text in kept}
+    for name, most in (("bases", limits.MAX_BASES), ("fingerprint", MAX_PARTS)):
+        given: list[str] = getattr(event, name)
+        if len(given) > most or any(len(one) > longest for one in given[:most]):
+            setattr(event, name, [one[:longest] for one in given[:most]])
+            note(event, name)
+    if len(event.tags) > limits.MAX_TAGS:
+        event.tags = dict(islice(event.tags.items(), limits.MAX_TAGS))
+        note(event, "tags")
+    if any(len(k) > longest or len(v) > 8 * longest for k, v in event.tags.items()):
+        event.tags = {key[:longest]: text[: 8 * longest] for key, text in event.tags.items()}
         note(event, "tags")
 
 

@@ -296,9 +296,13 @@ def loads_broken(value: bytes, narrow: Callable[[Any], Any] = lambda plain: plai
     Raises:
         DataError: stage `decode`; it is no JSON all the same.
     """
-    text = value.decode("utf-8", "replace").removeprefix("\ufeff")
-    with suppress(orjson.JSONDecodeError):
-        return orjson.loads(text)
+    try:
+        text = value.decode()
+    except UnicodeDecodeError:
+        text = value.decode("utf-8", "replace").removeprefix("\ufeff")
+        with suppress(orjson.JSONDecodeError):
+            return orjson.loads(text)
+    text = text.removeprefix("\ufeff")
     try:
         plain = narrow(json.loads(text))
         whole = json.dumps(plain, ensure_ascii=False, allow_nan=False)

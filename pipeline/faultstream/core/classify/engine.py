@@ -38,7 +38,9 @@ cases. The chance to be wrong is raised to this power."""
 ENDS: Final = 2
 """Of a long chain so many causes at either end are looked at."""
 CAUSE_CHARS: Final = 256
-"""So much of a cause's message is looked at."""
+"""So much of a cause's message is looked at, where there are one or two."""
+CAUSES_CHARS: Final = 512
+"""So much of the messages of all causes together."""
 
 
 class Classifier:
@@ -142,4 +144,5 @@ def _causes(event: ErrorEvent) -> list[tuple[str, str]]:
     causes = event.causes
     if len(causes) > 2 * ENDS:
         causes = [*causes[:ENDS], *causes[-ENDS:]]
-    return [(cause.error_type, template(cause.message[:CAUSE_CHARS])) for cause in causes]
+    longest = min(CAUSE_CHARS, CAUSES_CHARS // len(causes)) if causes else 0
+    return [(cause.error_type, template(cause.message[:longest])) for cause in causes]
