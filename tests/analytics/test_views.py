@@ -229,6 +229,31 @@ def test_availability_counts_what_overlaps_once(place: Address, recorder_at: Ope
     assert ratio == pytest.approx(1 - down_s / 3600, abs=1e-5)
 
 
+def test_false_alarms_by_what_opened_them(place: Address, recorder_at: Open) -> None:
+    """As far as people said so; what is open is not judged, experiments and their cures and times
+    are in no sum."""
+    recorder = recorder_at(place)
+    tried = Attempt(command_id="C1", strategy="retry", outcome="cured")
+    over = msgspec.structs.replace(incident(1, "resolved", 0, resolved=T + 900), pattern_ids=["P"])
+    changes: list[dict[str, Any]] = [
+        {"false_alarm": True, "state": "closed"}, {}, {"attempts": [tried]},
+        {"state": "recovering"}, {"pattern_ids": ["N"], "false_alarm": True},
+        {"experiment_id": "x", "false_alarm": True, "attempts": [tried]},
+    ]  # fmt: skip
+    made = [
+        msgspec.structs.replace(over, incident_id=f"I{n}", **change)
+        for n, change in enumerate(changes)
+    ]
+    recorder.add("incidents", "incidents", 0, [record(n, one) for n, one in enumerate(made)])
+    kinds = [pattern(1, "open"), pattern(1, "open", pattern_id="N", kind="novel")]
+    recorder.add("patterns", "patterns", 0, [record(n, one) for n, one in enumerate(kinds)])
+    recorder.flush()
+    told = "SELECT kind, incidents, false_alarms, false_ratio FROM false_positives ORDER BY kind"
+    assert rows(place, told) == [("burst", 3, 1, 0.3333), ("novel", 1, 1, 1.0)]
+    assert rows(place, "SELECT tries, cured FROM recovery_success") == [(1, 1)]
+    assert rows(place, "SELECT sum(incidents) FROM mttd_mttr") == [(5,)]
+
+
 def test_what_came_back_and_how_errors_spread(place: Address, recorder_at: Open) -> None:
     """A regression with its release; an edge between services with how often and how fast."""
     recorder = recorder_at(place)

@@ -36,6 +36,7 @@ VIEWS: Final = (
     "pattern_history",
     "recovery_success",
     "mttd_mttr",
+    "false_positives",
     "outages",
     "availability_over",
     "regressions",

@@ -83,6 +83,11 @@ EXAMPLES: Final = (
         "SELECT strategy, tries, cured, cured_ratio, surely_ratio FROM recovery_success",
     ),
     DETECT_RECOVER,
+    Query(
+        "false-alarms",
+        "How often people called an incident a false alarm, by what had opened it.",
+        "SELECT service, kind, incidents, false_alarms, false_ratio FROM false_positives",
+    ),
     CHAIN,
     Query(
         "who-was-told",

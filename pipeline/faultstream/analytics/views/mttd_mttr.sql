@@ -1,5 +1,5 @@
 -- Time to detect (first error to incident) and to recover (first error to resolved), in seconds,
--- by root service and severity. Experiments count like the rest.
+-- by root service and severity; experiments are left out.
 CREATE OR REPLACE VIEW mttd_mttr AS
 SELECT
   environment, root AS service, severity,
@@ -14,7 +14,7 @@ FROM (
     environment, root, severity, state, resolved_at,
     greatest(0, dateDiff('millisecond', first_error_at, opened_at)) AS detect_ms,
     ifNull(greatest(0, dateDiff('millisecond', first_error_at, resolved_at)), 0) AS recover_ms
-  FROM incidents
+  FROM incidents WHERE experiment_id = ''
 )
 GROUP BY environment, root, severity
 ORDER BY incidents DESC, service;

@@ -1,6 +1,7 @@
 -- How often each strategy cured, judged by the stream and not by the executor. `surely_ratio` is
 -- the lower end of Wilson's 95 % interval: what few tries prove. Undecided attempts, dry runs, what
--- nobody attempted (refused) and commands that took another one back are no tries.
+-- nobody attempted (refused) and commands that took another one back are no tries. Experiments are
+-- left out.
 CREATE OR REPLACE VIEW recovery_success AS
 WITH 1.96 AS z
 SELECT
@@ -29,6 +30,7 @@ FROM (
     FROM results WHERE status != 'in_progress' GROUP BY command_id
   ) AS r ON r.command_id = a.command_id
   WHERE a.rollback_of = ''
+    AND a.incident_id IN (SELECT incident_id FROM incidents WHERE experiment_id = '')
 )
 GROUP BY strategy
 ORDER BY tries DESC, strategy;
