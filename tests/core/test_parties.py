@@ -77,6 +77,7 @@ def test_status_of_those_who_leave() -> None:
         ("Inventory-API did not respond in time", ("Inventory-API",)),
         ("https://api.stripe.com/v1/charges timed out", ()),
         ('Get "http://cart/v1": dial tcp: lookup cart on 10.0.0.10:53: no such host', ()),
+        ("Post cart:80: dial tcp: lookup cart on 10.0.0.10:53: read udp: i/o timeout", ()),
         ("No instances available for cart", ()),
         ("connection to server failed: timeout", ()),
         ("null pointer", ()),
@@ -144,5 +145,6 @@ def test_whose_error_it_is() -> None:
     """Who refuses what was asked wrongly did not fail, and who asked and left did not either."""
     assert _group("call to payments failed: timed out").named == ("payments",)
     assert _group("call to payments failed: timed out", category="validation").named == ()
+    assert _group("call to payments failed: timed out", category="database").named == ()
     gone = _group("call from payments failed: context canceled by client")
     assert (gone.left, gone.named) == (True, ())

@@ -16,6 +16,7 @@ from typing import Any, Final
 import msgspec
 
 from faultstream.core.classify.names import dotted
+from faultstream.core.group import CATEGORIES
 
 MAX_NAMED: Final = 4
 _NAME: Final = (
@@ -27,8 +28,10 @@ _JOINTS: Final = ("", "-", "_")
 _ZEROED: Final = str.maketrans("123456789", "0" * 9)
 _SHORT: Final = 3
 """Shorter words are no names of services by themselves."""
-OWN: Final = frozenset({"validation", "business", "security", "configuration"})
-"""Errors of these categories lie with who asked, whomever they name."""
+_TOWARDS: Final = frozenset({"network", "timeout", "dependency", "rate_limit", "system"})
+OWN: Final = frozenset(CATEGORIES) - _TOWARDS
+"""Errors of these categories lie with who asked as often as with whom they name: a query, a pool, a
+broken request."""
 
 
 class _Form(msgspec.Struct, frozen=True):

@@ -5,11 +5,13 @@ setting for all files, the one that `faultstream watch` has. The published figur
 each the threshold that suits it best, which flatters them.
 """
 
-from typing import Final
+from collections.abc import Sequence
+from typing import Any, Final
 
 from faultstream.core.limits import Limits
 from faultstream.quality import nab
 from faultstream.quality.section import Section, Table, Task
+from faultstream.quality.spread import Span, redrawn, span, without_one
 from faultstream.simulate.goals import above
 
 FOLDERS: Final = ("realAWSCloudwatch", "realTraffic")
@@ -32,6 +34,24 @@ def detect(rows: list[dict[str, str]]) -> nab.Series:
     return [row["timestamp"] for row in rows], found
 
 
+def _spread(scores: dict[str, nab.Score], windows: dict[str, list[Any]]) -> tuple[Span, Span]:
+    """Where the score of a folder lies with one file left out, and with files drawn anew.
+
+    A draw without any window, in which nothing can be scored, counts as one of nothing found.
+    """
+
+    def figure(names: Sequence[str]) -> float:
+        drawn = dict(enumerate(names))
+        found = nab.corpus(
+            {str(at): scores[name] for at, name in drawn.items()},
+            {str(at): windows[name] for at, name in drawn.items()},
+        )
+        return 0.0 if found is None else found
+
+    names = list(scores)
+    return without_one(names, figure), redrawn(names, figure)
+
+
 def measure(task: Task) -> Section:
     """NAB scores by folder, windows hit, and detections where nothing is wrong."""
     windows = task.data.json("series", "labels", "combined_windows.json")
@@ -44,6 +64,9 @@ def measure(task: Task) -> Section:
             found[folder][name] = nab.score(detect(rows), windows[name])
         task.tell(f"series: {folder}")
     scores = {folder: nab.corpus(found[folder], windows) for folder in FOLDERS}
+    spreads = {
+        folder: _spread(found[folder], windows) for folder in FOLDERS if len(found[folder]) > 1
+    }
     hits = {
         folder: (
             sum(one.hit for one in found[folder].values()),
@@ -65,6 +88,8 @@ def measure(task: Task) -> Section:
             "windows_hit": {name: hit for name, (hit, _) in hits.items()},
             "windows": {name: count for name, (_, count) in hits.items()},
             "detections_without_anomaly": quiet,
+            "without_one_file": {name: one for name, (one, _) in spreads.items()},
+            "intervals": {name: other for name, (_, other) in spreads.items()},
             "peers": {name: dict(zip(FOLDERS, rest, strict=True)) for name, *rest in PEERS},
             "worst": [
                 {"file": name, "raw": raw, "hit": one.hit, "windows": one.windows, "said": one.said}
@@ -72,7 +97,23 @@ def measure(task: Task) -> Section:
             ],
         },
         tables=[
-            Table(columns=("", "AWS", "Traffic"), rows=[("ours", *ours), *peers]),
+            Table(
+                columns=("", "AWS", "Traffic"),
+                rows=[
+                    ("ours", *ours),
+                    *(
+                        (
+                            words,
+                            *(
+                                span(spreads[one][at] if one in spreads else None, 0)
+                                for one in FOLDERS
+                            ),
+                        )
+                        for at, words in enumerate(("without any one file", "95 % interval"))
+                    ),
+                    *peers,
+                ],
+            ),
             Table(
                 title="worst files",
                 columns=("file", "points", "hit", "windows", "said"),
