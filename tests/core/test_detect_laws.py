@@ -219,6 +219,24 @@ def test_experiments_apart(seen: list[Fact]) -> None:
         assert short(mine) == short(alone)
 
 
+@settings(max_examples=150, deadline=None)
+@given(seen=histories(), eager=st.booleans())
+def test_nothing_is_left_out_of_a_stretch(seen: list[Fact], eager: bool) -> None:
+    """An episode counts every event of its key from its first to its last, also those of a lull
+    in which the condition did not hold."""
+    facts = [one._replace(experiment_id="") for one in seen]
+    for pattern in final(run(EAGER if eager else TOPOLOGY, made_of(facts))):
+        if pattern.kind in {"burst", "high_rate", "recurring", "critical"}:
+            whole = pattern.kind in {"burst", "high_rate"}
+            stretch = range(pattern.first_at_ms - T0, pattern.last_at_ms - T0 + 1)
+            assert pattern.count == sum(
+                one.weight
+                for one in facts
+                if one.time_ms in stretch
+                and (whole or GROUPS[one.group].fingerprint == pattern.fingerprint)
+            )
+
+
 def test_laws_meet_every_detector() -> None:
     """The settings that the laws run with let every detector of the list open something."""
     seen: list[Seen] = []

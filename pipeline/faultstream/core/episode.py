@@ -65,6 +65,8 @@ class Episode(msgspec.Struct, array_like=True, kw_only=True):
     latest: list[Evidence] = []
     early: bool = False
     """One error shows it, and the service as a whole was never past its limit."""
+    aside: int = 0
+    """Events of a lull, in which the condition did not hold; they count once it holds again."""
 
     @property
     def closes_ms(self) -> int:
@@ -72,7 +74,9 @@ class Episode(msgspec.Struct, array_like=True, kw_only=True):
         return self.true_ms or self.due_ms or self.last_ms + self.quiet_ms
 
     def absorb(self, slot: Slot) -> None:
-        """Counts the slot's events of this key."""
+        """Counts the slot's events of this key, and those of the lull before it."""
+        self.count += self.aside
+        self.aside = 0
         if self.key:
             cell = slot.cells.get(self.key)
             if cell is not None:
@@ -255,6 +259,8 @@ def follow(
         if first_ms <= episode.closes_ms:
             if finding is not None or detector.lasts(ring, at, key):
                 episode.absorb(slot)
+            else:
+                episode.aside += slot.count(key)
             if finding is not None:
                 episode.heed(finding)
             return True, None
