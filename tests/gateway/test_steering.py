@@ -12,6 +12,7 @@ from faultstream.core.records import Control
 from faultstream.gateway.access import Access
 from faultstream.gateway.pauses import Pauses
 from faultstream.gateway.steering import Steering
+from faultstream.ops.clock import now_ms
 from faultstream.transport import topics
 from faultstream.transport.identity import LOG_ID_KEY
 from faultstream.transport.scan import scan
@@ -66,6 +67,30 @@ async def test_wishes_are_answered(embedded_broker: str, topology: Topology) -> 
                 gateway, f"{name}/recover", strategy="request_throttle", dry_run=True
             )
             assert (status, told["commanded"][0]["outcome"]) == (200, "dry_run")
+    finally:
+        await asyncio.to_thread(responder.__exit__, None, None, None)
+
+
+async def test_errors_of_the_past_are_recovered(embedded_broker: str, topology: Topology) -> None:
+    """By service as their latest pattern says, or by what is said of them; a new incident each."""
+    past = pattern("till", "service", state="closed", closed_at_ms=now_ms(), rate=0.0)
+    responder = Responder(embedded_broker, topology, [past])
+    await asyncio.to_thread(responder.__enter__)
+    try:
+        parts = (steering(embedded_broker, topology),)
+        async with running(embedded_broker, topology, parts=parts, wait=False) as gateway:
+            assert (await gateway.post("/v1/recover", {"service": "till"}))[0] == 401
+            status, told = await wish(gateway, "recover", service="till", reason="again")
+            assert (status, told["answered"], told["incident"]["root"]) == (200, True, "till")
+            assert told["commanded"]
+            status, told = await wish(
+                gateway, "recover", service="shop", category="timeout", layer="service"
+            )
+            assert (status, told["incident"]["root"]) == (200, "shop")
+            assert told["commanded"][0]["strategy"] == "timeout_increase"
+            assert (await wish(gateway, "recover", service="nobody"))[0] == 404
+            assert (await wish(gateway, "recover"))[0] == 400
+            assert (await wish(gateway, "recover", service="till", strategy="x"))[0] == 400
     finally:
         await asyncio.to_thread(responder.__exit__, None, None, None)
 

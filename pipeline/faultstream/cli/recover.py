@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import click
 import msgspec
@@ -13,14 +13,11 @@ from faultstream.cli import wishing
 from faultstream.cli.duration import now_ms
 from faultstream.cli.reading import reading, where
 from faultstream.config.shape import did_you_mean
-from faultstream.core.controls import Trigger, opened_by
+from faultstream.core.controls import Trigger
 from faultstream.core.policy import Topology
 from faultstream.core.records import Incident
 from faultstream.core.strategy import BY_HAND, check
 from faultstream.transport import wishes
-
-SKEW_MS: Final = 5_000
-"""How far the clocks of the worker and of who asks may be apart."""
 
 
 @click.command("recover")
@@ -151,15 +148,7 @@ async def _errors(one: wishes.Asked, wish: Trigger, environment: str) -> None:
     which = f", fingerprint {wish.fingerprint[:8]}" if wish.fingerprint else ""
     click.echo(f"for {wish.error_type or 'errors'} in {wish.service}{which}", err=True)
     control = wishing.wished(one, wish, environment)
-    fresh = opened_by(control)
-
-    def answers(incident: Incident) -> bool:
-        ours = incident.root == wish.service and f"asked for by {one.by}" in incident.reason
-        return incident.incident_id == fresh or (
-            ours and incident.updated_at_ms >= control.set_at_ms - SKEW_MS
-        )
-
-    answer = await wishes.carried(one, control, answers)
+    answer = await wishes.errors_recovered(one, control, wish.service)
     wishing.told(one, answer)
     _must_be_commanded(answer, None)
 

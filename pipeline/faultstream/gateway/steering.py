@@ -59,6 +59,18 @@ class _Recover(_Said, frozen=True, kw_only=True):
     dry_run: bool = False
 
 
+class _RecoverErrors(_Recover, frozen=True, kw_only=True):
+    """Errors instead of an incident. What is known of them is looked for among the patterns on the
+    topic; for others `error_type` or `category` choose the route."""
+
+    service: Text = ""
+    fingerprint: Text = ""
+    environment: Text = ""
+    layer: Text = ""
+    error_type: Text = ""
+    category: Text = ""
+
+
 class _Pause(_Said, frozen=True, kw_only=True):
     """`for_ms` 0 is until it is resumed."""
 
@@ -93,6 +105,7 @@ class Steering:
         """The routes."""
         kinds = "|".join(_BODIES)
         app.router.add_post(f"/v1/incidents/{{incident_id}}/{{wish:{kinds}}}", self._wish)
+        app.router.add_post("/v1/recover", self._recover)
         app.router.add_post("/v1/pause", self._pause)
 
     async def _wish(self, request: web.Request) -> web.Response:
@@ -136,6 +149,51 @@ class Steering:
             made, environment=before.environment, by=one.by, reason=one.reason, now_ms=now_ms()
         )
         return await wishes.carried(one, control, wishes.changed(before, one.by))
+
+    async def _recover(self, request: web.Request) -> web.Response:
+        caller = self._admitted(request)
+        said = await _body(request, _RecoverErrors)
+        if not (said.service or said.fingerprint):
+            raise ProblemError(400, "it says too little", mend="name a service or a fingerprint")
+        one = self._asked(caller, said)
+        place = said.environment or self._topology.environment
+        wish = Trigger(
+            strategy=said.strategy,
+            strategy_parameters=self._parameters(said),
+            dry_run=said.dry_run,
+            service=said.service,
+            fingerprint=said.fingerprint,
+            layer=said.layer,
+            error_type=said.error_type,
+            category=said.category,
+        )
+        try:
+            wish = await self._known(one, wish, place)
+            control = ask(wish, environment=place, by=one.by, reason=one.reason, now_ms=now_ms())
+            answer = await wishes.errors_recovered(one, control, wish.service)
+        except KafkaError as exc:
+            raise AwayError(f"Kafka: {str(exc)[:200]}") from exc
+        except DataError as exc:
+            raise ProblemError(400, "it says too little", exc.reason) from exc
+        _log.info("gateway_wish", wish="recover", service=wish.service, by=one.by)
+        return _told(one, None, answer)
+
+    async def _known(self, one: Asked, wish: Trigger, environment: str) -> Trigger:
+        """The wish, with what the latest pattern of these errors says; as it is when there is none
+        and it says enough."""
+        found = await wishes.patterns(
+            one, service=wish.service, fingerprint=wish.fingerprint, environment=environment
+        )
+        services = sorted({pattern.service for pattern in found})
+        if len(services) > 1:
+            raise ProblemError(409, "several services have it", ", ".join(services[:20]))
+        if found:
+            return wishes.about(wish, found[-1])
+        if not (wish.service and (wish.error_type or wish.category)):
+            detail = f"none on the topic in {environment}"
+            mend = "name the service, and the error_type or category"
+            raise ProblemError(404, "no pattern of these errors", detail, mend=mend)
+        return wish
 
     async def _pause(self, request: web.Request) -> web.Response:
         caller = self._admitted(request)
@@ -211,13 +269,15 @@ async def _body(request: web.Request, kind: type[Any]) -> Any:
         raise ProblemError(400, "the body cannot be used", str(exc)[:300]) from exc
 
 
-def _told(one: Asked, before: Incident, answer: Incident | None) -> web.Response:
+def _told(one: Asked, before: Incident | None, answer: Incident | None) -> web.Response:
     """200 with what came of it, 202 when the answer is not known yet."""
     if answer is None:
         waited = f"no answer within {one.wait_ms / 1000:g} s" if one.wait_ms else "not waited for"
-        told = {"answered": False, "detail": f"published; {waited}", "before": wire.to_dict(before)}
+        told: dict[str, Any] = {"answered": False, "detail": f"published; {waited}"}
+        if before is not None:
+            told["before"] = wire.to_dict(before)
         return _json(told, 202)
-    known = {each.command_id for each in before.attempts}
+    known = {each.command_id for each in before.attempts} if before is not None else set()
     fresh = [each for each in answer.attempts if each.command_id not in known]
     told = {
         "answered": True,

@@ -21,6 +21,8 @@ from faultstream.transport.topics import wait_for_broker
 R = TypeVar("R", bound=Record)
 
 CONNECT_TIMEOUT_S: Final = 10.0
+SKEW_MS: Final = 5_000
+"""How far the clocks of the worker and of who asks may be apart."""
 SURE: Final = 6
 """So many digits of an id are hardly those of two incidents."""
 
@@ -58,8 +60,8 @@ async def standing(
     now_ms: int,
     usable: Callable[[Control], object] = bool,
 ) -> list[Control]:
-    """The controls of a kind that are in force or will be; those that `usable` raises DataError for, and what
-    is no control at all, are as if they were not there.
+    """The controls of a kind that are in force or will be; those that `usable` raises DataError
+    for, and what is no control at all, are as if they were not there.
 
     Raises:
         KafkaError: the broker cannot be reached.
@@ -198,6 +200,23 @@ async def recovered(
         one, control, lambda incident: incident.incident_id == fresh or same(incident)
     )
     return control, answer
+
+
+async def errors_recovered(one: Asked, control: Control, service: str) -> Incident | None:
+    """Publishes a trigger that names no incident but errors of `service`; what came of it.
+
+    Raises:
+        KafkaError: it was not published.
+    """
+    fresh = opened_by(control)
+
+    def answers(incident: Incident) -> bool:
+        ours = incident.root == service and f"asked for by {one.by}" in incident.reason
+        return incident.incident_id == fresh or (
+            ours and incident.updated_at_ms >= control.set_at_ms - SKEW_MS
+        )
+
+    return await carried(one, control, answers)
 
 
 async def _of_past(one: Asked, wish: Trigger, before: Incident) -> Trigger:
