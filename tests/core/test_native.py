@@ -249,7 +249,10 @@ def hostile(message: int, frames: int, causes: int, tags: int) -> dict[str, Any]
         ({"message": 60_000, "frames": 2_048, "causes": 8_192, "tags": 0},
          {"message": 12_288, "causes": 2_048}),
         ({"message": 2_048, "frames": 24_576, "causes": 8_192, "tags": 256},
-         {"frames": 13_056, "causes": 1_024}),
+         {"frames": 8_192, "causes": 5_888}),
+        # A stack is cut to one length or not at all.
+        ({"message": 1_024, "frames": 14_336, "causes": 1_024, "tags": 256},
+         {"frames": 8_192}),
     ],
 )  # fmt: skip
 def test_one_room_for_all_texts(sent: dict[str, int], kept: dict[str, int]) -> None:

@@ -121,11 +121,10 @@ _LIBRARY_MODULE: Final = re.compile(
     r"|botocore|grpc|asyncio|concurrent|threading|socket|ssl|json|logging|unittest|_?pytest|pluggy"
     r"|node:|internal/|Illuminate|Symfony|Doctrine|Laravel)(?:$|[./\\:_])"
 )
-_LIBRARY_FOLDERS: Final = (
-    "/site-packages/", "/dist-packages/", "/node_modules/", "/vendor/", "/gems/", "/jre/", "/jdk/",
-    "/go/pkg/mod/", "/usr/lib/", "/usr/local/go/",
-)  # fmt: skip
-_PYTHON_FOLDER: Final = re.compile(r"/python[0-9.]{1,5}/")
+_LIBRARY_FOLDER: Final = re.compile(
+    r"/(?:(?:site|dist)-packages|node_modules|vendor|gems|python[0-9.]{1,5}|jre|jdk|go/pkg/mod"
+    r"|usr/(?:lib|local/go))/"
+)
 _LIBRARY_FILES: Final = ("node:", "internal/", "<frozen")
 _MEMO_ENTRIES: Final = 32_768
 MEMO: Final[dict[tuple[str, str, str], str]] = {}
@@ -192,10 +191,9 @@ def in_app(frame: Frame) -> bool:
 
 
 def _is_library_file(file: str) -> bool:
-    path = "/" + file.replace("\\", "/")
+    path = file.replace("\\", "/")
     return (
-        any(folder in path for folder in _LIBRARY_FOLDERS)
-        or _PYTHON_FOLDER.search(path) is not None
+        ("/" in path and _LIBRARY_FOLDER.search("/" + path) is not None)
         or file.startswith(_LIBRARY_FILES)
         or file == "native"
     )
@@ -228,7 +226,10 @@ def without_recursion(names: Sequence[str]) -> list[str]:
     """
     kept: list[str] = []
     for name in names:
+        once = name not in kept[-MAX_CYCLE:]
         kept.append(name)
+        if once:
+            continue
         for size in range(1, MAX_CYCLE + 1):
             if len(kept) < 2 * size:
                 break

@@ -2,8 +2,9 @@
 
 What it costs to look through an event is bounded before any expression sees it. Each of message,
 frames, causes and tags has a ceiling and a share of the room that nobody takes from it; what the
-others leave goes to the message, then to the frames, the causes, the tags. An event whose texts
-fit in the room, as ordinary ones do, keeps them all. What is cut is named in `cut`.
+others leave goes to the message, then to the frames if all of them fit, the causes, the tags. An
+event whose texts fit in the room, as ordinary ones do, keeps them all. What is cut is named in
+`cut`.
 """
 
 from collections.abc import Sequence
@@ -62,7 +63,9 @@ def rooms(wanted: dict[str, int]) -> dict[str, int]:
     held = {name: min(given[name], share) for name, share, _ in ROOMS}
     left = limits.MAX_TEXT_CHARS - sum(held.values())
     for name, more in given.items():
-        extra = min(left, more - held[name])
+        extra = more - held[name]
+        if extra > left:  # what is left of a stack must not depend on how long its message is
+            extra = 0 if name == "frames" else left
         held[name] += extra
         left -= extra
     return held

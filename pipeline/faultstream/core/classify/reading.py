@@ -40,11 +40,15 @@ class Concept(msgspec.Struct, frozen=True):
 
 
 class Vocabulary(msgspec.Struct, frozen=True):
-    """Phrases to concepts. `stems` are beginnings of single words, `joined` whole phrases."""
+    """Phrases to concepts. `stems` are beginnings of single words, `joined` whole phrases.
+
+    `sizes` are the lengths of stems by their first three letters, the longest first.
+    """
 
     phrases: dict[tuple[str, ...], str]
     stems: dict[str, str]
     joined: dict[str, str]
+    sizes: dict[str, tuple[int, ...]]
 
     def read(self, name_words: Sequence[str]) -> tuple[Concept, ...]:
         """The concepts of a name's words, in order. Longer phrases first; linear."""
@@ -75,7 +79,7 @@ class Vocabulary(msgspec.Struct, frozen=True):
             known = self.phrases.get((_PLURAL.sub("", word),))
         if known is not None:
             return known
-        for size in range(min(len(word), _LONGEST_STEM), _SHORTEST_STEM - 1, -1):
+        for size in self.sizes.get(word[:_SHORTEST_STEM], ()):
             known = self.stems.get(word[:size])
             if known is not None:
                 return known
@@ -137,6 +141,10 @@ class Reader:
     def __init__(self, vocabulary: Vocabulary, readings: Sequence[Reading]) -> None:
         self._vocabulary = vocabulary
         self._compound = [reading for reading in readings if not reading.head]
+        self._by_need: dict[str, list[int]] = {}
+        for at, reading in enumerate(self._compound):
+            for concept in reading.needs[0]:
+                self._by_need.setdefault(concept, []).append(at)
         self._heads: dict[str, list[Reading]] = {}
         for reading in readings:
             if reading.head:
@@ -169,7 +177,9 @@ class Reader:
             return None
         names = frozenset(concept.name for concept in concepts)
         around = frozenset(concept.name for concept in self._vocabulary.read(space))
-        for reading in self._compound:
+        maybe = {at for name in names for at in self._by_need.get(name, ())}
+        for at in sorted(maybe):
+            reading = self._compound[at]
             if reading.fits(names, around):
                 return Read(reading, _resting_on(reading, concepts))
         for firm in (True, False):
@@ -224,4 +234,9 @@ def build(content: Mapping[str, Any]) -> tuple[Vocabulary, list[Reading]]:
             if concept not in known:
                 raise ValueError(f"words:{reading.id}: no words for the concept {concept!r}")
         readings.append(reading)
-    return Vocabulary(phrases, stems, joined), readings
+    sizes: dict[str, set[int]] = {}
+    for stem in stems:
+        if _SHORTEST_STEM <= len(stem) <= _LONGEST_STEM:
+            sizes.setdefault(stem[:_SHORTEST_STEM], set()).add(len(stem))
+    by_start = {start: tuple(sorted(found, reverse=True)) for start, found in sizes.items()}
+    return Vocabulary(phrases, stems, joined, by_start), readings
