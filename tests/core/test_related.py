@@ -42,6 +42,8 @@ def test_no_step_without_relation(seed: int) -> None:
             evidence=[f"e{chance.randrange(40)}"],
             traces=[f"t{chance.randrange(40)}"],
             parents=[f"e{chance.randrange(40)}"],
+            named=[chance.choice("abcdefgh")] if chance.random() < 0.3 else [],
+            left=chance.random() < 0.2,
         )
         cascade.heed(policy, state, said)
         rise = state.rises[f"/{service}"]
