@@ -49,6 +49,10 @@ def test_the_caller_left(error_type: str, message: str) -> None:
         ("redis.ConnectionError", "Error 32 while writing to socket. Broken pipe."),
         ("ConnectionResetError", "[Errno 104] Connection reset by peer"),
         ("context.DeadlineExceeded", "context deadline exceeded"),
+        ("AxiosError", "Request aborted"),
+        ("hyper::Error", "error writing a body to connection: Broken pipe (os error 32)"),
+        ("nginx", "send() failed (32: Broken pipe) while sending request to upstream"),
+        ("nginx", "recv() failed (104: Connection reset by peer) while reading upstream"),
         ("TimeoutError", "client timed out waiting for payments"),
     ],
 )
