@@ -4,11 +4,10 @@ from collections.abc import Iterator
 from typing import Final
 
 from faultstream.config.errors import Problem
-from faultstream.config.notify_rules import stated
+from faultstream.config.notify_hints import NOTIFY_HINTS
 from faultstream.config.rules import Rule
 from faultstream.config.shape import did_you_mean
 from faultstream.config.source import Source
-from faultstream.core.notify.matchers import LABELS, MatcherError, matcher
 from faultstream.core.policy import RoutePolicy, Topology
 from faultstream.core.strategy import BY_HAND, STRATEGIES
 
@@ -75,30 +74,13 @@ def room_for_dead_letters(source: Source, topology: Topology) -> Iterator[Proble
             return
 
 
-def labels_of_ours(source: Source, topology: Topology) -> Iterator[Problem]:
-    """A matcher on a label that response gives no alert is likely misspelt."""
-    for path, texts, _ in stated(topology.notification):
-        for place, text in enumerate(texts):
-            try:
-                name = matcher(text).name
-            except MatcherError:
-                continue
-            if name not in LABELS:
-                yield source.problem(
-                    f"{path}[{place}]",
-                    "alerts of respond have no such label",
-                    value=name,
-                    mend=did_you_mean(name, LABELS),
-                )
-
-
 HINTS: Final[tuple[Rule, ...]] = (
     last_route,
     unused_strategies,
     never_chosen,
     strategies_of_their_own,
     room_for_dead_letters,
-    labels_of_ours,
+    *NOTIFY_HINTS,
 )
 
 

@@ -35,7 +35,7 @@ class MatcherError(ValueError):
 class Matcher:
     """One condition on one label."""
 
-    __slots__ = ("_negated", "_pattern", "_value", "name", "text")
+    __slots__ = ("_pattern", "_value", "name", "negated", "text")
 
     def __init__(self, text: str) -> None:
         """Raises MatcherError."""
@@ -47,7 +47,7 @@ class Matcher:
         value = value.rstrip()
         if value.startswith('"'):
             value = re.sub(r"\\(.)", _unescaped, value[1:-1], flags=re.DOTALL)
-        self._negated = operator.startswith("!")
+        self.negated = operator.startswith("!")
         self._value = value
         self._pattern = _compiled(value) if operator.endswith("~") else None
 
@@ -58,7 +58,7 @@ class Matcher:
             found = value == self._value
         else:
             found = self._pattern.fullmatch(value) is not None
-        return found is not self._negated
+        return found is not self.negated
 
 
 @lru_cache(maxsize=4_096)
