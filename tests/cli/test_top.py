@@ -52,6 +52,19 @@ def test_it_fits(width: int, height: int) -> None:
     assert "\x1b" not in "".join(lines)
 
 
+@pytest.mark.parametrize(
+    ("width", "there", "missing"),
+    [(110, "last 30 min", "..."), (70, "5 min", "last 30 min"), (44, "why", "5 min")],
+)
+def test_names_and_health_are_whole(width: int, there: str, missing: str) -> None:
+    """However narrow the terminal; counts give way first."""
+    lines = shown(judged(), width, 40)
+    (head,) = [line for line in lines if line.startswith("health")]
+    assert there in head
+    assert missing not in head
+    assert any(line.split()[1:3] == ["critical", "orders"] for line in lines)
+
+
 def test_trouble_stands_above_what_is_old() -> None:
     """While ClickHouse is away the last picture stays, and it is said to be old."""
     console = Console(width=100)

@@ -19,6 +19,12 @@ _OUTCOMES: Final = {"cured": "green", "failed": "red", "worse": "red", "pending"
 _FIXED: Final = 14
 """Lines that are not rows of services, incidents, holds or patterns."""
 
+_HEALTH: Final = 12
+"""Columns that the health takes, with the space behind it."""
+_COUNTS: Final = 32
+"""Columns that the counts and the beginning of a reason take."""
+_ALL_OF_IT: Final = 68
+
 
 def view(live: Live, size: ConsoleDimensions) -> RenderableType:
     """All of it, or as much as there is room for: the worst services and open incidents first."""
@@ -28,7 +34,7 @@ def view(live: Live, size: ConsoleDimensions) -> RenderableType:
     parts: list[RenderableType] = [
         _head(live),
         _rates(live, size.width),
-        _services(live, rows // 2),
+        _services(live, rows // 2, size.width),
     ]
     if incidents:
         parts += [Text("\nincidents", "bold"), *_incidents(incidents, live.now_at_ms)]
@@ -62,25 +68,41 @@ def _rates(live: Live, width: int) -> Text:
     return Text(spark(live.rates[-max(10, width - len(told) - 2) :]) + told, no_wrap=True)
 
 
-def _services(live: Live, most: int) -> Table:
+def _services(live: Live, most: int, width: int) -> Table:
+    """What a narrow terminal has no room for is left out; health and names stay whole."""
     table = Table(box=None, header_style="dim", padding=(0, 2, 0, 0), expand=False)
-    for name in ("health", "service", "last 30 min", "5 min", "1 h", "why"):
+    longest = max((len(clean(one.service, 30)) for one in live.services[: max(3, most)]), default=7)
+    left = width - _HEALTH - max(7, longest) - 2
+    names = ["health", "service", "last 30 min", "5 min", "1 h", "why"]
+    if left < _ALL_OF_IT:
+        names.remove("last 30 min")
+    if left < _COUNTS:
+        names = ["health", "service", "why"]
+    whole = {
+        "health": _HEALTH - 2,
+        "service": min(max(7, longest), max(7, width - _HEALTH - 2)),
+        "5 min": max((len(f"{one.errors_5_min:,}") for one in live.services), default=0),
+        "1 h": max((len(f"{one.errors_hour:,}") for one in live.services), default=0),
+    }
+    for name in names:
         table.add_column(
             name,
             no_wrap=True,
             overflow="ellipsis",
+            min_width=max(len(name), whole[name]) if name in whole else None,
             justify="right" if name in {"5 min", "1 h"} else "left",
         )
     for one in live.services[: max(3, most)]:
         colour = _COLOURS[one.status]
-        table.add_row(
-            Text(f"{_MARKS[one.status]} {one.status}", colour),
-            clean(one.service, 30),
-            spark(one.rates[-30:]),
-            f"{one.errors_5_min:,}",
-            f"{one.errors_hour:,}",
-            Text(clean(one.rule), colour if one.status != "healthy" else "dim"),
-        )
+        cells: dict[str, RenderableType] = {
+            "health": Text(f"{_MARKS[one.status]} {one.status}", colour),
+            "service": clean(one.service, 30),
+            "last 30 min": spark(one.rates[-30:]),
+            "5 min": f"{one.errors_5_min:,}",
+            "1 h": f"{one.errors_hour:,}",
+            "why": Text(clean(one.rule), colour if one.status != "healthy" else "dim"),
+        }
+        table.add_row(*(cells[name] for name in names))
     if len(live.services) > max(3, most):
         table.add_row("", Text(f"and {len(live.services) - max(3, most)} more", "dim"))
     return table
