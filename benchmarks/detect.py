@@ -136,6 +136,10 @@ class Contestant:
         stat = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(stat[11]) + int(stat[12])) / TICKS
 
+    def signal(self, number: int) -> None:
+        """Send it a signal."""
+        self._process.send_signal(number)
+
     def end(self) -> None:
         """End it."""
         child.stop(self._process, grace_s=10)
