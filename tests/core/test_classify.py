@@ -53,6 +53,43 @@ def test_known(
 
 
 @pytest.mark.parametrize(
+    ("error_type", "message", "category", "severity", "transient"),
+    [
+        ("*url.Error", 'Get "http://a": EOF', "network", "medium", True),
+        ("acme.Error", "Redirected 10 times, too many redirects", "dependency", "medium", False),
+        ("Net::HTTPClientException", '409 "Conflict"', "business", "low", False),
+        ("ValueError", "URL must include a 'scheme', 'host' and 'port'", "configuration", "medium",
+         False),
+        ("PDOException", "PDO: Argument #1 ($dsn) must be a valid data source name",
+         "configuration", "high", False),
+        ("ValueError", "str_repeat(): Argument #2 ($times) must be greater than or equal to 0",
+         "code", "medium", False),
+        ("org.springframework.web.client.ResourceAccessException",
+         'I/O error on GET request for "http://a.invalid": a.invalid', "network", "high", True),
+        ("Error", "EEXIST: file already exists, mkdir '/var/x'", "system", "medium", False),
+        ("Error", "listen EADDRNOTAVAIL: address not available 10.9.9.9:80", "network", "high",
+         False),
+        ("kafka.Error", "Message Size Too Large: to avoid unlimited memory allocation",
+         "validation", "low", False),
+        ("builtins.RuntimeError", "Code: 511. DB::Exception: There is no role `a`. (UNKNOWN_ROLE)",
+         "database", "high", False),
+        ("builtins.RuntimeError", "Code: 27. DB::Exception: Cannot parse input: expected ','",
+         "database", "medium", False),
+        ("psycopg2.OperationalError", "permission denied for table users", "security", "high",
+         False),
+        ("*errors.errorString", "panic: error parsing regexp: missing )", "code", "high", False),
+        ("*syntax.Error", "error parsing regexp: missing )", "code", "medium", False),
+    ],
+)  # fmt: skip
+def test_ordinary_messages(
+    error_type: str, message: str, category: str, severity: str, transient: bool
+) -> None:
+    """What common calls raise when they fail is told from what it looks like at first sight."""
+    found = verdict(error_type, message)
+    assert (found.category, found.severity, found.transient) == (category, severity, transient)
+
+
+@pytest.mark.parametrize(
     ("message", "category", "severity", "transient"),
     [
         ("An error occurred (SignatureDoesNotMatch) when calling PutObject", "security", "high",
