@@ -13,8 +13,9 @@ from aiohttp import web
 from faultstream import wire
 from faultstream.client import Outcome
 from faultstream.core.records import RecoveryCommand, Target
+from faultstream.core.standard_webhook import secret
 from faultstream.executors.policy import WebhookPolicy
-from faultstream.executors.webhook import Webhook, secret
+from faultstream.executors.webhook import Webhook
 from faultstream.ops import child
 from tests import serving
 from tests.client.topics import command

@@ -56,6 +56,11 @@ async def test_sends_after_close(channel: Channel, notification: Notification) -
             "channels.pager.url_env: the environment variable HOOK is not set",
         ),
         (
+            ChannelPolicy(kind="webhook", url_env="HOOK", secret_env="SIGN"),
+            {"HOOK": "https://x", "SIGN": "short"},
+            "channels.pager.secret_env: SIGN has 5 bytes, at least 16 are needed",
+        ),
+        (
             ChannelPolicy(kind="webhook", url_env="HOOK"),
             {"HOOK": "ftp://x:secret@y"},
             "channels.pager.url_env: HOOK must hold an address that begins with http:// or https://",

@@ -1,10 +1,15 @@
 """The webhook repeats what may pass and gives up on the rest."""
 
+import base64
+import hashlib
+import hmac
+
 import pytest
 from aiohttp import web
 
 from faultstream import wire
 from faultstream.core.records import Notification
+from faultstream.core.standard_webhook import secret
 from faultstream.notify import UndeliveredError
 from faultstream.notify.webhook import WebhookChannel
 from faultstream.ops import child
@@ -21,6 +26,23 @@ async def test_posts_the_record(receiver: Receiver, notification: Notification) 
     assert headers["content-type"] == "application/json"
     assert headers["idempotency-key"] == "n-1"
     assert headers["traceparent"] == wire.traceparent(notification, "n-1")
+
+
+async def test_is_signed_for_who_wants_to_know(
+    receiver: Receiver, notification: Notification
+) -> None:
+    """As Standard Webhooks says, anew in each attempt; nothing is signed without a secret."""
+    key = secret("SECRET", {"SECRET": "whsec_" + base64.b64encode(b"k" * 24).decode()})
+    receiver.answers = [web.Response(status=503)]
+    times = iter([1_790_000_000_000, 1_790_000_001_999])
+    channel = WebhookChannel(receiver.url, key, first_wait_s=0, clock_ms=lambda: next(times))
+    assert await channel.send(notification) == 2
+    await channel.close()
+    for (headers, body), second in zip(receiver.got, ("1790000000", "1790000001"), strict=True):
+        assert (headers["webhook-id"], headers["webhook-timestamp"]) == ("n-1", second)
+        signed = b"n-1." + second.encode() + b"." + body
+        wanted = base64.b64encode(hmac.new(b"k" * 24, signed, hashlib.sha256).digest()).decode()
+        assert headers["webhook-signature"] == f"v1,{wanted}"
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])

@@ -181,6 +181,9 @@ def channels(source: Source, topology: Topology) -> Iterator[Problem]:
         elif "://" in channel.url_env:
             mend = "Name the environment variable that holds the address, not the address."
             yield source.problem(f"channels.{name}.url_env", "is an address", mend=mend)
+        if channel.secret_env and channel.kind != "webhook":
+            mend = "Only a webhook is signed; leave it out."
+            yield source.problem(f"channels.{name}.secret_env", "is of no use", mend=mend)
 
 
 RULES: Final[tuple[Rule, ...]] = (

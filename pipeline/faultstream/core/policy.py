@@ -497,11 +497,14 @@ class GatewayPolicy(_Policy, frozen=True, kw_only=True):
 
 
 class ChannelPolicy(_Policy, frozen=True, kw_only=True):
-    """Where notifications go. `url_env` names the environment variable that holds the address;
-    `template` one of notification.templates."""
+    """Where notifications go. `url_env` names the environment variable that holds the address,
+    `secret_env` that of the secret by which a webhook is signed; `template` is one of
+    notification.templates."""
 
     kind: Literal["log", "webhook", "apprise"]
     url_env: str = ""
+    secret_env: str = ""
+    """For webhooks: signs them as Standard Webhooks says; not signed without."""
     min_level: Level = "info"
     rate_limited: bool = True
     """Whether notification.rate_limits hold for it."""

@@ -4,9 +4,10 @@ from collections.abc import Callable, Mapping
 from typing import Final, Protocol
 
 from faultstream.client import Outcome, RecoveryCommand
+from faultstream.core.standard_webhook import secret
 from faultstream.executors.local import LocalCommand
 from faultstream.executors.policy import CommandPolicy, HandlerPolicy, WebhookPolicy
-from faultstream.executors.webhook import Webhook, secret
+from faultstream.executors.webhook import Webhook
 
 
 class Action(Protocol):

@@ -8,23 +8,19 @@ heeds them carries a command out once.
 """
 
 import asyncio
-import base64
-import binascii
-import hashlib
-import hmac
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 import aiohttp
 
 from faultstream import wire
 from faultstream.client import Outcome, RecoveryCommand
+from faultstream.core import standard_webhook
 from faultstream.core.ids import derive
 from faultstream.core.scrub import MASK, is_secret_key, scrub_text
 from faultstream.executors.policy import Status, WebhookPolicy
 
-MIN_SECRET_BYTES: Final = 16
 FIRST_WAIT_S: Final = 0.2
 MAX_WAIT_S: Final = 3.0
 MAX_ANSWER_BYTES: Final = 65_536
@@ -38,31 +34,6 @@ class _Answer(NamedTuple):
     outcome: Outcome
     passes: bool = False
     asked_s: float = 0.0
-
-
-def secret(variable: str, env: Mapping[str, str]) -> bytes:
-    """The signing secret in a variable: bytes in base64 behind `whsec_`, else the text itself.
-
-    Raises:
-        ValueError: it is not set, no base64, or shorter than 16 bytes.
-    """
-    text = env.get(variable, "").strip()
-    if not text:
-        raise ValueError(f"the environment variable {variable} is not set")
-    try:
-        coded = text.startswith("whsec_")
-        raw = base64.b64decode(text[6:], validate=True) if coded else text.encode()
-    except binascii.Error as exc:
-        raise ValueError(f"{variable} holds no base64 behind whsec_") from exc
-    if len(raw) < MIN_SECRET_BYTES:
-        raise ValueError(f"{variable} has {len(raw)} bytes, at least {MIN_SECRET_BYTES} are needed")
-    return raw
-
-
-def signature(key: bytes, message_id: str, timestamp_s: int, body: bytes) -> str:
-    """The value of the header webhook-signature."""
-    signed = b".".join([message_id.encode(), str(timestamp_s).encode(), body])
-    return "v1," + base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
 
 
 class Webhook:
@@ -134,9 +105,7 @@ class Webhook:
             "idempotency-key": message_id,
             "traceparent": trace,
             "user-agent": "faultstream",
-            "webhook-id": message_id,
-            "webhook-timestamp": str(now_s),
-            "webhook-signature": signature(self._key, message_id, now_s, body),
+            **standard_webhook.headers(self._key, message_id, now_s, body),
         }
         timeout = aiohttp.ClientTimeout(total=self._policy.timeout_ms / 1000)
         if self._session is None:

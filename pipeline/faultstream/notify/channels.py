@@ -5,6 +5,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from faultstream.core.policy import ChannelPolicy
+from faultstream.core.standard_webhook import secret
 from faultstream.notify.apprise_channel import AppriseChannel
 from faultstream.notify.channel import Channel, ChannelConfigError
 from faultstream.notify.log import LogChannel
@@ -28,7 +29,11 @@ def _webhook(name: str, policy: ChannelPolicy, env: Mapping[str, str]) -> Channe
         raise ChannelConfigError(
             f"{place}: {policy.url_env} must hold an address that begins with http:// or https://"
         )
-    return WebhookChannel(url)
+    try:
+        key = secret(policy.secret_env, env) if policy.secret_env else b""
+    except ValueError as exc:
+        raise ChannelConfigError(f"channels.{name}.secret_env: {exc}") from exc
+    return WebhookChannel(url, key)
 
 
 def _apprise(name: str, policy: ChannelPolicy, env: Mapping[str, str]) -> Channel:

@@ -1,13 +1,16 @@
 """The channel `webhook`: POSTs the notification as it stands on its topic to an address."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Final
 
 import aiohttp
 
 from faultstream import wire
+from faultstream.core import standard_webhook
 from faultstream.core.records import Notification
 from faultstream.notify.channel import UndeliveredError
+from faultstream.ops.clock import now_ms
 
 ATTEMPTS: Final = 4
 TIMEOUT_S: Final = 10.0
@@ -21,13 +24,22 @@ class WebhookChannel:
 
     Waits 0.5 s and then twice as long each time, or what Retry-After asks for, at most 3 s.
     The header Idempotency-Key is the notification's id, `traceparent` is of the incident's trace.
-    The address is a secret: no message has it. Redirects are not followed.
+    With a `key` each attempt is signed as Standard Webhooks says. The address is a secret: no
+    message has it. Redirects are not followed.
     """
 
     def __init__(
-        self, url: str, *, attempts: int = ATTEMPTS, first_wait_s: float = FIRST_WAIT_S
+        self,
+        url: str,
+        key: bytes = b"",
+        *,
+        attempts: int = ATTEMPTS,
+        first_wait_s: float = FIRST_WAIT_S,
+        clock_ms: Callable[[], int] = now_ms,
     ) -> None:
         self._url = url
+        self._key = key
+        self._clock_ms = clock_ms
         self._attempts = attempts
         self._first_wait_s = first_wait_s
         self._session: aiohttp.ClientSession | None = None
@@ -47,6 +59,11 @@ class WebhookChannel:
         }
         wait_s = self._first_wait_s
         for attempt in range(1, self._attempts + 1):
+            now_s = self._clock_ms() // 1000
+            if self._key:
+                headers |= standard_webhook.headers(
+                    self._key, notification.notification_id, now_s, value
+                )
             reason, asked_s, final = await self._post(value, headers)
             if not reason:
                 return attempt
