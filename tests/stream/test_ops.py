@@ -1,6 +1,7 @@
 """Health, floods of log lines, and the watchdog."""
 
 import logging
+import sys
 
 import aiohttp
 import pytest
@@ -37,6 +38,7 @@ async def test_health_server() -> None:
         await server.stop()
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="127.0.0.2 is there on Linux alone")
 async def test_where_health_is_shown() -> None:
     """On the address that is given, by default loopback; a port is not shared."""
     server, everywhere = HealthServer(Health(), 0), HealthServer(Health(), 0, "0.0.0.0")  # noqa: S104
