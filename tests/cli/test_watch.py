@@ -341,3 +341,14 @@ def test_scrape_to_event(exporter: str, tmp_path: Path) -> None:
     assert (event["error_type"], event["operation"]) == ("MetricLimitExceeded", "queue")
     _stop(process)
     until(lambda: process.poll() == 0, "the end of the process")
+
+
+def test_nothing_to_read_once_is_1(tmp_path: Path) -> None:
+    """A file that is not there may come later, unless all is to be read once; one of several is
+    enough."""
+    gone, there = str(tmp_path / "gone.log"), tmp_path / "there.log"
+    there.write_text("fine\n")
+    options = ["watch", "--dry-run", "--once", "--from-start"]
+    alone = CliRunner().invoke(main, [*options, gone])
+    assert (alone.exit_code, alone.stderr) == (1, f"no file matches {gone!r}\n")
+    assert CliRunner().invoke(main, [*options, gone, str(there)]).exit_code == 0

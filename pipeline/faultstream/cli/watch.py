@@ -127,7 +127,7 @@ def command(
     """
     settings = Settings.from_env()
     naming = Naming(service, service_field, environment, layer, socket.gethostname())
-    _check(files, addresses, naming)
+    _check(files, addresses, naming, once=once)
     if state is None and not dry_run:
         state = settings.data / "watch.json"
     stop = threading.Event()
@@ -211,7 +211,8 @@ def _service(address: str) -> str:
     return address.partition("://")[2].partition("/")[0].rpartition("@")[2]
 
 
-def _check(files: Sequence[str], addresses: Sequence[str], naming: Naming) -> None:
+def _check(files: Sequence[str], addresses: Sequence[str], naming: Naming, *, once: bool) -> None:
+    """Exit code 1 when all is to be read once and there is nothing to read."""
     if not files and not addresses:
         raise click.UsageError("nothing to watch: give a FILE or --scrape URL")
     for address in addresses:
@@ -221,9 +222,13 @@ def _check(files: Sequence[str], addresses: Sequence[str], naming: Naming) -> No
         naming.service_of(Path("a.log"))
     except (KeyError, IndexError, ValueError) as exc:
         raise click.UsageError(f"--service: {{stem}}, {{name}} and {{parent}} only: {exc}") from exc
+    missing = 0
     for pattern in files:
         if not Path(pattern).exists() and not glob.glob(pattern):  # noqa: PTH207 - as in `watching`
-            click.echo(f"no file matches {pattern!r} so far", err=True)
+            click.echo(f"no file matches {pattern!r}{'' if once else ' so far'}", err=True)
+            missing += 1
+    if once and missing and missing == len(files) and not addresses:
+        raise click.exceptions.Exit(1)
 
 
 def _zone(name: str) -> tzinfo:
