@@ -38,6 +38,13 @@ MAX_CHAIN: Final = 8
 _KINDS: Final = re.compile(
     r"<(?:hex|float|size|duration|version|id|ip|host|uuid|who|int)>(?:<int>)*"
 )
+# Names with numbers in them, as of threads, tasks and blocks: whether one is long enough to look
+# like an id is chance too.
+_NUMBERED: Final = re.compile(
+    r"(?<![\w<>-])[A-Za-z][A-Za-z0-9]{0,40}(?:[_-][A-Za-z][A-Za-z0-9]{0,40}){0,4}"
+    r"(?:_<value>|-<value>(?:[_-][A-Za-z][A-Za-z0-9]{0,40}){1,4}[_-]<value>)"
+    r"(?:[_-](?:<value>|[A-Za-z0-9]{1,40})){0,8}(?![\w<>-])"
+)
 # What stands behind `key=` is a value, unless the key is about what went wrong.
 _PAIR: Final = re.compile(
     r"(?i)((?<![a-z_.-])(?!(?:\w{0,40}_)?(?:err|error|errno|reason|cause|msg|message|status|code|state"
@@ -72,7 +79,8 @@ class Fingerprint(msgspec.Struct, frozen=True):
 
 
 def _shape(text: str) -> str:
-    return _KINDS.sub("<value>", _PAIR.sub(r"\1<value>", _NAMED.sub("<ip>", text)))
+    shape = _KINDS.sub("<value>", _PAIR.sub(r"\1<value>", _NAMED.sub("<ip>", text)))
+    return _NUMBERED.sub("<value>", shape) if "<value>" in shape else shape
 
 
 def _digest(parts: Sequence[Part]) -> str:

@@ -49,6 +49,10 @@ _TLD: Final = (
     "|ar|cz|fi|no|dk|tr|id|th|my|sg|hk|nz|za|ro|hu|pt|be|ua|ir|il"
 )
 _MONTH: Final = r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]{0,6}"
+_WHOLE_MONTH: Final = (
+    r"(?:Jan(?:uary)?|Feb(?:ruary)?|Mar(?:ch)?|Apr(?:il)?|May|June?|July?|Aug(?:ust)?"
+    r"|Sep(?:t|tember)?|Oct(?:ober)?|Nov(?:ember)?|Dec(?:ember)?)"
+)
 # Within one word. The order decides where several would fit.
 _PATTERNS: Final = (
     ("url", r"(?<![A-Za-z0-9])[A-Za-z][A-Za-z0-9+.-]{1,15}://[^\s\"'<>()\[\]{}|,]+"),
@@ -60,26 +64,37 @@ _PATTERNS: Final = (
              r"|(?<![0-9/])[0-9]{1,2}/[0-9]{1,2}/[0-9]{2,4}(?![0-9/])"),
     ("time", r"(?<![0-9:])[0-9]{1,2}:[0-9]{2}:[0-9]{2}(?:[.,:][0-9]{1,9})?(?![0-9:])"),
     ("mac", r"(?<![0-9A-Fa-f:])(?:[0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}(?![0-9A-Fa-f:])"),
+    ("peer", r"(?<![\w./-])[A-Za-z][\w.-]{0,128}/[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?::[0-9]{1,5})?"
+             r"(?![0-9.]?[0-9]|[-.]{0,2}[A-Za-z])"),
     ("ip", r"(?<![0-9.])/?[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?:/[0-9]{1,2}(?![0-9]))?(?::[0-9]{1,5})?"
            r"(?![0-9.]?[0-9]|[-.]{0,2}[A-Za-z])"
            r"|\[(?:[0-9A-Fa-f]{0,4}:){2,8}[0-9A-Fa-f]{0,4}(?:%\w{1,16})?\](?::[0-9]{1,5})?"
            r"|(?<![0-9A-Za-z:.])(?:(?:[0-9A-Fa-f]{1,4}:){3,7}|(?:[0-9A-Fa-f]{1,4}:){1,6}:|::)"
-           r"(?:[0-9A-Fa-f]{1,4}:){0,6}[0-9A-Fa-f]{0,4}(?:%\w{1,16})?(?![0-9A-Za-z:])"),
+           r"(?:[0-9A-Fa-f]{1,4}:){0,6}(?:[0-9]{1,3}(?:\.[0-9]{1,3}){3}|[0-9A-Fa-f]{0,4})"
+           r"(?:%\w{1,16})?(?![0-9A-Za-z:])"),
+    ("file", r"(?<![\w/.])\.{1,2}(?:/[\w.@%+~=,$#-]{1,255}){1,64}/?"
+             r"|(?<![\w/.}-])[\w-]{1,64}(?:/[\w@%+~=-]{1,128}){1,32}"
+             r"\.[A-Za-z][A-Za-z0-9]{0,9}(?![\w/.-])"),
+    ("share", r"(?<![\w\\])\\\\[\w.$-]{1,64}\\[^\s\"'<>|:*?]+"),
     ("path", r"(?<![\w/.])(?:/[\w.@%+~=,$#-]{1,255}){2,64}/?|(?<![\w/.])~?/[\w@%+~=-]{1,255}"
              r"\.[A-Za-z]{1,10}\b|(?<![A-Za-z0-9])[A-Za-z]:\\[^\s\"'<>|:*?]+"),
     ("host", r"(?<![\w.@-])(?:[A-Za-z0-9][A-Za-z0-9_-]{0,62}\.){1,8}(?:" + _TLD +
              r")(?::[0-9]{1,5})?(?![\w-]|\.[\w])|(?<!\w)localhost(?!\w)(?::[0-9]{1,5})?"),
+    ("hash", r"(?<=[\w\]>;]@)(?=[a-f]{0,16}[0-9])[0-9a-f]{4,16}(?![\w./-])"),
     ("hex", r"(?<![A-Za-z0-9])(?:0[xX][0-9A-Fa-f]+|(?=[A-Fa-f]{0,64}[0-9])(?=[0-9]{0,64}[A-Fa-f])"
             r"[0-9A-Fa-f]{7,128}|[A-Fa-f]{8,128})"
             r"(?![A-Za-z0-9])"),
     ("id", r"(?<![A-Za-z0-9_-])(?=[A-Za-z_-]{0,64}[0-9][A-Za-z_-]{0,64}[0-9])"
-           r"(?=[0-9_-]{0,64}[A-Za-z])[A-Za-z0-9_-]{20,256}(?![A-Za-z0-9_-])"),
+           r"(?=[0-9_-]{0,64}[A-Za-z])[A-Za-z0-9_-]{20,256}(?![A-Za-z0-9_-])"
+           r"(?:={1,2}(?![^\s\"',;)\]}]))?"),
+    ("pod", r"(?<![\w-])[a-z][a-z0-9-]{0,60}-(?=[a-z]{0,9}[0-9])[a-z0-9]{8,10}"
+            r"-[a-z0-9]{5}(?![\w-])"),
     ("size", r"(?<![\w.])-?[0-9]+(?:[.,][0-9]+){0,8}(?:[kKMGTP]i?[Bb]|bytes|[Bb])(?![A-Za-z])"),
     ("duration", r"(?<![\w.])-?[0-9]+(?:\.[0-9]+)?(?:ns|us|µs|ms|s|secs?|m|mins?|h|hrs?)"
                  r"(?![A-Za-z])"),
     ("version", r"(?<![A-Za-z0-9.])v?[0-9]+(?:\.[0-9]+){2,8}(?![0-9A-Za-z])"),
     ("float", r"(?<![A-Za-z0-9.])[-+]?[0-9]+\.[0-9]+(?:[eE][-+]?[0-9]+)?(?![0-9.]?[0-9A-Za-z])"),
-    ("int", r"(?<![A-Za-z0-9])-?[0-9]+(?![A-Za-z0-9])|[0-9]+"),
+    ("int", r"(?<![A-Za-z0-9])-?[0-9]+(?![A-Za-z0-9])|[0-9]+(?:(?:st|nd|rd|th)(?![A-Za-z0-9]))?"),
 )  # fmt: skip
 # What must stand in a word that a pattern could fit: sets of characters, one of each of a group;
 # `localhost` stands for a dot.
@@ -88,14 +103,19 @@ _MARKS: Final = (_DIGITS[0], ":", "/", "\\", "@", ".", "-")
 _NEEDS: Final[dict[str, tuple[str, ...]]] = {
     "url": (":", "/"), "email": ("@", "."), "uuid": ("-",), "date": (_DIGITS, "-/"),
     "time": (_DIGITS, ":"), "mac": (":-",), "ip": (":.",), "path": ("/\\",), "host": (".",),
-    "version": (_DIGITS, "."), "float": (_DIGITS, "."),
+    "version": (_DIGITS, "."), "float": (_DIGITS, "."), "peer": (_DIGITS, "/", "."),
+    "file": ("/", "."), "share": ("\\",), "hash": (_DIGITS, "@"), "pod": (_DIGITS, "-"),
 } | dict.fromkeys(("id", "size", "duration", "int"), (_DIGITS,))  # fmt: skip
-_NAMES: Final = {name: f"<{name}>" for name, _ in _PATTERNS}
+_ALSO: Final = {"peer": "ip", "file": "path", "share": "path", "hash": "hex", "pod": "id"}
+_NAMES: Final = {name: f"<{_ALSO.get(name, name)}>" for name, _ in _PATTERNS}
 # Over several words, once the single ones are named.
 _DATE_WORDS: Final = re.compile(
     r"(?:\b(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]{0,6},? )?(?:\b" + _MONTH + r" <int>|<int>[- ]"
-    + _MONTH + r"),?(?:[- ]<int>)?,? <time>(?: [A-Z]{3,4}\b)?(?: <int>)?|<date>,? <time>"
+    + _MONTH + r"),?(?:[- ]<int>)?,? <time>(?: [A-Z]{3,4}\b)?(?: <int>)?"
+    r"|<date>,? <time>(?: [AP]M\b)?|\b" + _WHOLE_MONTH + r" <int>,? <int>|<int>[- ]"
+    + _WHOLE_MONTH + r",?[- ]<int>"
 )  # fmt: skip
+_MONTHS: Final = re.compile(_WHOLE_MONTH + " <|> " + _WHOLE_MONTH)
 _UNIT_WORDS: Final = re.compile(
     r"<(?:int|float)> (?:(?P<duration>ns|us|ms|msecs?|millis(?:econds?)?|secs?|seconds?|minutes?"
     r"|mins?|hours?|days?)|(?P<size>[kKMGTP]i?[Bb]|bytes?))(?![A-Za-z])"
@@ -104,7 +124,7 @@ _UNIT_WORDS: Final = re.compile(
 _COMPOUND: Final = re.compile(r"([(\[{'\"]{0,2})[\w.~@+#-]{4,256}([)\]}'\",.;:!?]{0,3})")
 # Who is meant: the word behind `user` and the like, and the one between `for` and an address.
 _WHO: Final = re.compile(
-    r"\b((?:[Uu]ser(?:name)?|[Aa]ccount|[Ll]ogin|USER) (?:name )?)"
+    r"\b((?:[Uu]ser(?:name)?|[Aa]ccount|[Ll]ogin|USER):? (?:name )?)"
     r"(?!(?:unknown|is|was|not|has|have|had|with|does|did|can|could|cannot|must|may|will|should"
     r"|already|exists?|account|name|agent|id|in|for|by|from|to|on|at|of|and|or|as|via|login|logged"
     r"|session|input|data|role|roles|error|failed|failure|denied|locked|disabled|expired|request"
@@ -291,7 +311,7 @@ def parameterise(text: str) -> str:
     known = _words.get
     named = " ".join([known(word) or _word(word) for word in text.split()])
     if "<int>" in named or "<float>" in named or "<date>" in named:
-        if "<time>" in named:
+        if "<time>" in named or _MONTHS.search(named):
             named = _DATE_WORDS.sub("<date>", named)
         named = _UNIT_WORDS.sub(_unit, named)
         named = _LISTED.sub(r"\1", named)
