@@ -1,5 +1,6 @@
 """The memo of the Grouper never shows."""
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -74,3 +75,18 @@ def test_capacity_bound() -> None:
     """A capacity below one is refused."""
     with pytest.raises(ValueError, match="capacity must be at least 1, got 0"):
         Grouper(TOPOLOGY, capacity=0)
+
+
+def test_messages_between_the_ends_of_a_long_chain_do_not_count() -> None:
+    """Of more than four causes only the two at either end are read; all their types count."""
+
+    def chain(at: int, **changed: str) -> ErrorEvent:
+        causes = [Cause(error_type="acme.E", message=f"part {n} of it") for n in range(9)]
+        causes[at] = msgspec.structs.replace(causes[at], **changed)
+        return ErrorEvent(service="s", error_type="acme.Odd", message="x", causes=causes)
+
+    grouper = Grouper(TOPOLOGY)
+    for at in range(9):
+        for changed in ({"message": "connection refused"}, {"error_type": "TimeoutError"}):
+            event = chain(at, **changed)
+            assert grouper.group(event) == group_of(event, CLASSIFIER)

@@ -13,6 +13,7 @@ from typing import Final
 import msgspec
 
 from faultstream.core.classify import Classifier
+from faultstream.core.classify.engine import ENDS
 from faultstream.core.corrections import Corrections
 from faultstream.core.event import ErrorEvent
 from faultstream.core.fingerprint import fingerprint
@@ -114,7 +115,11 @@ class Grouper:
         if len(causes) == 1:
             key += (b"cause", causes[0].error_type, shape_key(head(causes[0].message)))
         elif causes:
-            shapes = [(cause.error_type, shape_key(head(cause.message))) for cause in causes]
+            far = len(causes) - ENDS  # of those between the ends no message is looked at
+            shapes = [
+                (cause.error_type, shape_key(head(cause.message)) if at < ENDS or at >= far else 0)
+                for at, cause in enumerate(causes)
+            ]
             key += (b"causes", _short(_pack(shapes)))
         if event.bases:
             key += (b"bases", _short(_pack(event.bases)))
