@@ -34,11 +34,13 @@ FROM incident_attempts AS a LEFT JOIN results AS r ON r.command_id = a.command_i
 GROUP BY a.opened_at, service, attempt, strategy ORDER BY a.opened_at, attempt""",
 )
 TIMES: Final = Question(
-    title="Seconds from the first error",
+    title="Seconds from the first error, mean of the incidents",
     sql="""\
 SELECT service, mttd_s AS to_detect, to_command, mttr_s AS to_recover FROM mttd_mttr INNER JOIN (
-  SELECT root AS service, round(min(after_s), 3) AS to_command FROM incident_timeline AS t
-  INNER JOIN incidents AS i ON i.incident_id = t.incident_id WHERE what = 'command' GROUP BY root
+  SELECT root AS service, round(avg(first_s), 3) AS to_command FROM (
+    SELECT incident_id, min(after_s) AS first_s FROM incident_timeline WHERE what = 'command'
+    GROUP BY incident_id
+  ) AS t INNER JOIN incidents AS i ON i.incident_id = t.incident_id GROUP BY root
 ) AS first_command USING service ORDER BY service""",
 )
 TABLES: Final = (ERRORS, HAPPENED, TRIED, TIMES)
