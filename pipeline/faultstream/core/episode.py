@@ -21,6 +21,8 @@ LATEST: Final = 5
 NAMED: Final = 4
 _FACES: Final = 64
 _PARTS: Final = 16
+_PAUSES: Final = 3
+"""How many times as long as before an error may pause, if its detector allows any pause."""
 
 
 class Face(msgspec.Struct, array_like=True):
@@ -131,18 +133,21 @@ class Episode(msgspec.Struct, array_like=True, kw_only=True):
         )
 
     def named(self) -> list[str]:
-        """What messages may name as failing, the most frequent first, at most NAMED."""
+        """What the messages of more than half of it may name as failing, at most NAMED."""
         if self.key:
-            return list(self.group.named)
+            return [name for name in self.group.named if name]
         counts: dict[str, int] = {}
         for one in self.faces.values():
             for name in one.group.named:
                 counts[name] = counts.get(name, 0) + one.count
-        return sorted(counts, key=lambda name: (-counts[name], name))[:NAMED]
+        often = (name for name in counts if name and 2 * counts[name] > self.count)
+        return sorted(often, key=lambda name: (-counts[name], name))[:NAMED]
 
     def heed(self, finding: Finding) -> None:
-        """Keeps the surest finding's words; a prediction is held to its first ones."""
+        """Keeps the surest finding's words and the longest quiet; a prediction is held to its first
+        words."""
         self.early = self.early and finding.early
+        self.quiet_ms = max(self.quiet_ms, finding.quiet_ms)
         if not self.due_ms and finding.confidence > self.confidence:
             self.confidence = finding.confidence
             self.reason = finding.reason
@@ -258,6 +263,8 @@ def follow(
         first_ms = slot.cells[key].first_ms if key else slot.first_ms
         if first_ms <= episode.closes_ms:
             if finding is not None or detector.lasts(ring, at, key):
+                pause_ms = min(_PAUSES * (first_ms - episode.last_ms), detector.pause_ms)
+                episode.quiet_ms = max(episode.quiet_ms, pause_ms)
                 episode.absorb(slot)
             else:
                 episode.aside += slot.count(key)

@@ -11,6 +11,7 @@ While a whole fleet is new (see fleet.py), the count alone does not decide: the 
 unlike what the service did before it, or, in a service's first minute, within seconds or a flood.
 """
 
+from math import ceil, log
 from typing import ClassVar, Final
 
 import msgspec
@@ -26,6 +27,10 @@ from faultstream.core.records import PatternKind
 _PARTS: Final = 4
 _QUIET_GAPS: Final = 5
 """A burst of one error lasts over pauses of so many of its mean gaps, a window at most."""
+_CLUMPED: Final = 1e-4
+"""A clump that is less likely than this among a service's clumps is a burst."""
+_OF_LIFE: Final = 0.25
+"""A service is not quieter than this, beside its life, because the last hour was."""
 _UNLEARNED: Final = 4
 """For so many windows after a fleet was new its history may still be too short."""
 
@@ -57,26 +62,42 @@ class Burst(OfService):
         learned, mean = ring.baseline.expect(window)
         if ring.cold(at, number if learned else number - _UNLEARNED * self._slots):
             return self._in_cold(ring, at, 1) or self._in_cold(ring, at, _PARTS)
-        lately = bool(learned)
-        if not lately:
-            learned, mean = self._over_life(ring, at)
+        lately, lately_mean = bool(learned), mean
+        learned, mean = self._at_least_of_life(ring, at, learned, mean)
         reached = ring.memory.seasons.usual(window, self._sizes.window_ms)
         least = max(self._count, int(reached * SEASON) + 1 if reached else 0)
+        least = max(least, self._more_than_a_clump(ring, number))
         needed = max(least, learned)
         if total < needed:
             if not lately:
-                return self._of_one(ring, at)
+                return self._of_one(ring, at, least)
             part, first = ring.total(at, max(1, self._slots // _PARTS))
-            needed = max(least, ring.baseline.expect_part(window, _PARTS))
+            needed = learned if mean > lately_mean else ring.baseline.expect_part(window, _PARTS)
+            needed = max(least, needed)
             if part < needed:
-                return self._of_one(ring, at)
+                return self._of_one(ring, at, least)
             total, since = part, first
             seconds, mean = seconds / _PARTS, mean / _PARTS
         return self._finding(total, needed, since, seconds=seconds, mean=mean)
 
-    def _of_one(self, ring: Ring, at: int) -> Finding | None:
+    def lasts(self, ring: Ring, at: int, key: str) -> bool:  # noqa: ARG002 (one per service)
+        """While it is nearer to what is a burst than to what is usual."""
+        number = ring.slots[at].number
+        learned, mean = ring.baseline.expect(number // self._slots)
+        if ring.cold(at, number if learned else number - _UNLEARNED * self._slots):
+            return False
+        learned, mean = self._at_least_of_life(ring, at, learned, mean)
+        total, _ = ring.total(at, self._slots)
+        return 2 * total >= max(self._count, learned) + mean
+
+    def _more_than_a_clump(self, ring: Ring, number: int) -> int:
+        """Of a service that seldom errs, how many are no clump as its errors come in."""
+        follows = ring.memory.clump(number, self._sizes)
+        return 1 + ceil(log(_CLUMPED) / log(follows)) if follows > 0 else 0
+
+    def _of_one(self, ring: Ring, at: int, least: int) -> Finding | None:
         """The same for one error that is rare; what it is about begins with it."""
-        found = self._rising.quick(ring, at, self._count, self._significance)
+        found = self._rising.quick(ring, at, least, self._significance)
         if found is None:
             return None
         reason = (
@@ -88,15 +109,25 @@ class Burst(OfService):
         quiet_ms = min(_QUIET_GAPS * took_ms // found.count, self._slots * ring.slot_ms)
         return msgspec.structs.replace(made, quiet_ms=quiet_ms, early=True)
 
-    def _over_life(self, ring: Ring, at: int) -> tuple[int, float]:
-        """(least unusual count, mean) of a window when the latest ones tell nothing, because the
-        service was silent, but its life does; (0, 0.0) if it is new."""
+    def _at_least_of_life(
+        self, ring: Ring, at: int, learned: int, mean: float
+    ) -> tuple[int, float]:
+        """(least unusual count, mean) of a window, which the last hour knows as given. Where that
+        was silent the service's life tells; where it was much quieter, a part of that."""
+        usual = self._over_life(ring, at)
+        if learned:
+            usual *= _OF_LIFE
+        if mean >= usual:
+            return learned, mean
+        return max(learned, unusual(usual, UNEVEN * usual, self._significance)), usual
+
+    def _over_life(self, ring: Ring, at: int) -> float:
+        """The mean of a window over the life of the service; 0.0 if it is new."""
         memory, number = ring.memory, ring.slots[at].number
         windows = (number - self._slots - memory.since_ms // ring.slot_ms) / self._slots
         if not memory.since_ms or windows < self._history or memory.silent(number, self._sizes):
-            return 0, 0.0
-        mean = (memory.total - self._inside(ring, at, self._slots)) / windows
-        return unusual(mean, UNEVEN * mean, self._significance), mean
+            return 0.0
+        return (memory.total - self._inside(ring, at, self._slots)) / windows
 
     def _inside(self, ring: Ring, at: int, slots: int) -> int:
         """Settled events of the `slots` that end with slots[at]."""

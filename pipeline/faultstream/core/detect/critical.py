@@ -1,9 +1,9 @@
-"""P8 critical: one error of a critical severity is enough."""
+"""P8 critical: one error of a critical severity is enough; one that pauses is one episode."""
 
 from typing import ClassVar
 
 from faultstream.core.detect.ring import Finding, Ring
-from faultstream.core.detect.shapes import OfGroup
+from faultstream.core.detect.shapes import QUIET_MOST, OfGroup
 from faultstream.core.policy import DetectorsPolicy
 from faultstream.core.records import PatternKind
 
@@ -16,6 +16,7 @@ class Critical(OfGroup):
     def __init__(self, policy: DetectorsPolicy) -> None:
         super().__init__(enabled=policy.critical.enabled)
         self._severities = frozenset(policy.critical.severities)
+        self.pause_ms = QUIET_MOST * policy.quiet_ms
 
     def find(self, ring: Ring, at: int, key: str) -> Finding | None:
         """Looks at the severity of the group in slots[at]."""

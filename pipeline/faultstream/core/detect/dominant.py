@@ -16,6 +16,7 @@ from faultstream.core.policy import DetectorsPolicy
 from faultstream.core.records import PatternKind
 
 _HISTORY: Final = 10
+_QUIET_WINDOWS: Final = 2
 
 
 class Dominant(OfService):
@@ -33,11 +34,18 @@ class Dominant(OfService):
 
     def find(self, ring: Ring, at: int, key: str) -> Finding | None:  # noqa: ARG002 (one per service)
         """Counts types in the window that ends with slots[at], in sixths of a window."""
+        return self._above(ring, at, self._policy.count)
+
+    def lasts(self, ring: Ring, at: int, key: str) -> bool:  # noqa: ARG002 (one per service)
+        """Of half as many errors it is still the most."""
+        return self._above(ring, at, self._policy.count // 2) is not None
+
+    def _above(self, ring: Ring, at: int, least: int) -> Finding | None:
         slot, memory = ring.slots[at], ring.memory
         step = slot.number // self._share_slots
         window = list(memory.window(step, self._steps))
         total = slot.total + sum(one.total for one in window)
-        if total < self._policy.count:
+        if total < least:
             return None
         types = types_of(slot)
         for one in window:
@@ -48,7 +56,7 @@ class Dominant(OfService):
         if share <= self._policy.share_ratio or name.startswith("__"):
             return None
         usual = self._usual(ring, slot.number, name)
-        if usual is None and len(types) < 2:
+        if usual is None and (len(types) < 2 or ring.cold(at, slot.number)):
             return None
         if usual is not None and (
             usual > self._policy.share_ratio
@@ -62,6 +70,7 @@ class Dominant(OfService):
             needed=1,
             confidence=min(0.99, round(share, 4)),
             reason=f"{name} is {share:.0%} of {total} errors in {seconds:g} s{often}",
+            quiet_ms=_QUIET_WINDOWS * self._policy.window_ms,
             earlier=total - slot.total,
             earlier_ms=max(
                 memory.since_ms, (step - self._steps + 1) * self._share_slots * ring.slot_ms

@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 
 from faultstream.core.detect.baseline import MEMORY
+from faultstream.core.detect.clumps import Clumps
 from faultstream.core.detect.followers import Followers, Occurrence, Progress
 from faultstream.core.detect.predict_state import Outlook
 from faultstream.core.detect.seasons import Seasons
@@ -24,6 +25,12 @@ SPANS: Final = 30
 """The same two windows, each step in three."""
 _SKIP_WINDOWS: Final = 3
 _TYPES: Final = 16
+_FADES: Final = 0.07
+"""By so much of itself what is usual of types fades in a window."""
+_BUSY_STEP: Final = 1.5
+_FEW: Final = 10
+"""A step counts as so many times the mean of steps at most (always as so few events), so that one
+flood does not make its error usual and all others strange."""
 _SHARE_WINDOWS: Final = 3
 """For so many windows types stand alone before they become usual: what begins to dominate slowly
 must not be its own past."""
@@ -133,6 +140,7 @@ class Memory(msgspec.Struct, array_like=True):
     outlook: Outlook = msgspec.field(default_factory=Outlook)
     born: int = 0
     seasons: Seasons = msgspec.field(default_factory=Seasons)
+    clumps: Clumps = msgspec.field(default_factory=Clumps)
 
     def learn(self, slot: Slot, sizes: "Sizes") -> None:
         """Takes a settled slot in, with its cells."""
@@ -143,11 +151,15 @@ class Memory(msgspec.Struct, array_like=True):
             self.followers, self.progress = Followers(), Progress()
             self.release, self.released_ms = "", 0
             self.seasons = Seasons()
+            self.clumps = Clumps()
         self.born = self.born or slot.number
         self.newest = slot.number
         self.total += slot.total
         self.steps.learn(slot.number // sizes.step_slots, slot.total)
-        self.seasons.learn(slot.number // sizes.window_slots, sizes.window_ms, slot.total)
+        window, seasons = slot.number // sizes.window_slots, self.seasons
+        if window != seasons.window and seasons.count:
+            self.clumps.learn(seasons.count, sizes.burst)
+        seasons.learn(window, sizes.window_ms, slot.total)
         self._share(slot, sizes)
         for one in self.beginning(slot, sizes.follow_ms):
             self.followers.learn(one, sizes.follow_ms)
@@ -205,6 +217,13 @@ class Memory(msgspec.Struct, array_like=True):
             return sizes.long_slots
         return sizes.short_slots
 
+    def clump(self, number: int, sizes: "Sizes") -> float:
+        """What `clumps` says at slot `number`."""
+        if not self.since_ms:
+            return 0.0
+        windows = (number - self.since_ms // sizes.slot_ms) / sizes.window_slots
+        return self.clumps.follows(windows, sizes.history)
+
     def window(self, step: int, steps: int) -> Iterator[Share]:
         """The shares of the last `steps` steps before and with `step`."""
         return (one for one in self.shares if step - steps < one.step <= step)
@@ -223,10 +242,12 @@ class Memory(msgspec.Struct, array_like=True):
 
     def _remember(self, share: Share, steps: int) -> None:
         """Folds an older step into the long run, which halves about every ten windows."""
-        keep = 1 - 0.07 / steps
+        keep = 1 - _FADES / steps
         usual = {name: count * keep for name, count in self.usual.items() if count > 0.01}
+        most = _BUSY_STEP * sum(usual.values()) * _FADES / steps
+        part = min(1.0, max(most, float(_FEW)) / share.total)
         for name, count in share.types.items():
-            usual[name] = usual.get(name, 0.0) + count
+            usual[name] = usual.get(name, 0.0) + count * part
         if len(usual) > 2 * _TYPES:
             kept = sorted(usual.items(), key=lambda one: (-one[1], one[0]))[: 2 * _TYPES]
             usual = dict(kept)
@@ -266,15 +287,17 @@ class Memory(msgspec.Struct, array_like=True):
 class Sizes:
     """The lengths in slots that a policy asks for."""
 
-    __slots__ = ("apart_ms", "declared", "enough", "follow_ms", "learn_ms", "long_slots",
-                 "max_sights", "max_traces", "restart_ms", "share_slots", "share_steps",
-                 "short_slots", "slot_ms", "span_slots", "step_slots", "window_ms", "window_slots",
-                 "worth")  # fmt: skip
+    __slots__ = ("apart_ms", "burst", "declared", "enough", "follow_ms", "history", "learn_ms",
+                 "long_slots", "max_sights", "max_traces", "restart_ms", "share_slots",
+                 "share_steps", "short_slots", "slot_ms", "span_slots", "step_slots", "window_ms",
+                 "window_slots", "worth")  # fmt: skip
 
     def __init__(self, policy: DetectorsPolicy) -> None:
         slot = self.slot_ms = policy.slot_ms
         burst_slots = self.window_slots = max(1, policy.burst.window_ms // slot)
         self.window_ms = burst_slots * slot
+        self.burst = policy.burst.count
+        self.history = policy.burst.history
         self.step_slots = max(1, policy.degradation.window_ms // (STEPS // 2) // slot)
         self.span_slots = max(1, self.step_slots // (SPANS // STEPS))
         self.share_slots = max(1, policy.dominant.window_ms // 6 // slot)

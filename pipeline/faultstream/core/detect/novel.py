@@ -20,7 +20,8 @@ from faultstream.core.tally import FOLDED
 _HOUR_MS: Final = 3_600_000
 _RESTART: Final = 2
 _QUIET_GAPS: Final = 3
-"""An episode lasts over pauses of so many of its mean gaps, so that a slow error is one."""
+"""An episode lasts over pauses of so many of its mean gaps, so that a slow error is one; and as
+long as the error counts as new, so that it is new only once."""
 
 
 class Novel(OfGroup):
@@ -73,5 +74,8 @@ class Novel(OfGroup):
             reason=f"first seen {age:.0f} s before, {before + cell.count} times since",
             earlier=before,
             earlier_ms=first_ms,
-            quiet_ms=min(_QUIET_GAPS * age_ms // (before + cell.count), policy.fresh_ms // 4),
+            quiet_ms=max(
+                min(_QUIET_GAPS * age_ms // (before + cell.count), policy.fresh_ms // 4),
+                policy.fresh_ms - age_ms,
+            ),
         )

@@ -21,7 +21,7 @@ import msgspec
 from faultstream.core.detect.chance import binomial_tail, events_tail
 from faultstream.core.detect.memory import Sizes
 from faultstream.core.detect.ring import Finding, Ring
-from faultstream.core.detect.shapes import UNEVEN, OfGroup
+from faultstream.core.detect.shapes import QUIET_MOST, UNEVEN, OfGroup
 from faultstream.core.policy import DetectorsPolicy
 from faultstream.core.records import PatternKind
 
@@ -29,9 +29,10 @@ _LIKELY: Final = 0.01
 """A share that is more likely than this under the usual one is the usual one."""
 _ONGOING: Final = 0.01
 """The same for what is still unusual in an episode that is open."""
+_CLUMPED: Final = 0.03
+"""So many at once are a clump as the service's errors come in, when it is more likely than this."""
 _RESTART: Final = 2
 _QUIET_GAPS: Final = 3
-_QUIET_MOST: Final = 10
 
 
 class Recurring(OfGroup):
@@ -49,6 +50,7 @@ class Recurring(OfGroup):
         self._quick_ms = policy.cold.quick_ms
         self._flood = policy.cold.flood * policy.burst.count
         self._quiet_ms = policy.quiet_ms
+        self.pause_ms = QUIET_MOST * policy.quiet_ms
         self._memo: tuple[Ring, int, str, _Known] | None = None
 
     def find(self, ring: Ring, at: int, key: str) -> Finding | None:
@@ -82,7 +84,7 @@ class Recurring(OfGroup):
             needed=needed,
             confidence=min(self._policy.confidence_cap, round(share, 4)),
             reason=f"{mine} of the last {last} errors of the service are this one",
-            quiet_ms=min(max(self._quiet_ms, _QUIET_GAPS * gap_ms), _QUIET_MOST * self._quiet_ms),
+            quiet_ms=min(max(self._quiet_ms, _QUIET_GAPS * gap_ms), self.pause_ms),
         )
 
     def lasts(self, ring: Ring, at: int, key: str) -> bool:
@@ -172,6 +174,9 @@ class Recurring(OfGroup):
             binomial_tail(known.mine, max(known.seen, known.mine), share) > _LIKELY
             and events_tail(known.seen - 1, known.seen_before, length) > _LIKELY
         ):
+            return True
+        at_once = number - known.since < self._window_slots
+        if at_once and ring.memory.clump(number, self._sizes) ** (known.mine - 1) > _CLUMPED:
             return True
         _, mean = ring.baseline.expect(number // self._window_slots)
         expected = known.mine_before * self._window_ms / known.for_ms

@@ -124,6 +124,11 @@ class Detector(Protocol):
         """How far back it looks at totals."""
         ...
 
+    @property
+    def pause_ms(self) -> int:
+        """An episode that went on after a pause may pause three times as long, up to this."""
+        ...
+
     def keys(self, ring: Ring, at: int) -> Iterable[str]:
         """The keys in slots[at] for which the condition may newly hold (patient ones only)."""
         ...

@@ -13,6 +13,10 @@ SEASON: Final = 1.25
 """More than so many times what an hour of the day reached before is no habit of that hour."""
 
 
+QUIET_MOST: Final = 10
+"""Where an episode lasts over pauses, these are at most so many times the quiet of the policy."""
+
+
 class OfService:
     """Asked about a service as a whole; an episode lasts while the condition holds."""
 
@@ -24,6 +28,7 @@ class OfService:
         self.enabled = enabled
         self.back_events = 0
         self.back_ms = back_ms
+        self.pause_ms = 0
 
     def keys(self, ring: Ring, at: int) -> Iterable[str]:  # noqa: ARG002 (one per service)
         """The service as a whole."""
@@ -45,6 +50,7 @@ class OfGroup:
         self.enabled = enabled
         self.back_events = back_events
         self.back_ms = 0
+        self.pause_ms = 0
 
     def keys(self, ring: Ring, at: int) -> Iterable[str]:
         """Every group in the slot."""
