@@ -34,7 +34,7 @@ FROM incident_attempts AS a LEFT JOIN results AS r ON r.command_id = a.command_i
 GROUP BY a.opened_at, service, attempt, strategy ORDER BY a.opened_at, attempt""",
 )
 TIMES: Final = Question(
-    title="Seconds from the first error, mean of the incidents",
+    title="Seconds from the first error, mean",
     sql="""\
 SELECT service, mttd_s AS to_detect, to_command, mttr_s AS to_recover FROM mttd_mttr INNER JOIN (
   SELECT root AS service, round(avg(first_s), 3) AS to_command FROM (
