@@ -1,5 +1,6 @@
 """Parties: from what an error says follows that its caller left, or which service failed it."""
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,7 +10,9 @@ from faultstream.core.event import ErrorEvent
 from faultstream.core.group import Group
 from faultstream.core.grouping import Grouper, group_of
 from faultstream.core.parties import MAX_NAMED, left, named, plain, spellings
+from faultstream.core.tally import SEVERAL, graver
 from faultstream.core.template import canonical, head
+from tests.core import making
 from tests.core.making import topology
 
 
@@ -152,3 +155,14 @@ def test_whose_error_it_is() -> None:
     assert _group("call to payments failed: timed out", category="database").named == ()
     gone = _group("call from payments failed: context canceled by client")
     assert (gone.left, gone.named) == (True, ())
+
+
+@pytest.mark.parametrize("order", [(0, 1, 0), (1, 0, 0), (0, 0, 1)])
+def test_several_names_are_none(order: tuple[int, ...]) -> None:
+    """Events of one group that name different services blame nobody, in any order."""
+    groups = [msgspec.structs.replace(making.group(), named=(name,)) for name in ("a", "b")]
+    first, second, third = (groups[one] for one in order)
+    both = graver(graver(first, second), third)
+    assert both.named == SEVERAL
+    assert graver(both, third) is both, "and it costs nothing from then on"
+    assert graver(first, first).named == first.named

@@ -21,6 +21,9 @@ FOLDED: Final = "__other__"
 DEPENDENCY_TAG: Final = "dependency"
 """The tag of an event that names what it was about to use."""
 
+SEVERAL: Final = ("",)
+"""What a group names whose events name different services."""
+
 Evidence = tuple[int, str, int, str, str]
 """(event time, event id, count, trace id, id of the event that caused it); ids may be ''."""
 
@@ -147,13 +150,19 @@ def _parts(release: str) -> tuple[list[tuple[int, str]], str]:
 
 
 def graver(a: Group, b: Group) -> Group:
-    """The one of two descriptions of a group that stands for both, whichever came first."""
-    return b if a is b or _order(b) >= _order(a) else a
+    """The one of two descriptions of a group that stands for both, whichever came first.
+
+    Where they name different services as failing, nobody is named any more.
+    """
+    best = b if a is b or _order(b) >= _order(a) else a
+    if a.named != b.named and best.named != SEVERAL:
+        return msgspec.structs.replace(best, named=SEVERAL)
+    return best
 
 
 def _order(
     group: Group,
-) -> tuple[int, str, str, str, bool, str, str, str, float, int, bool, tuple[str, ...]]:
+) -> tuple[int, str, str, str, bool, str, str, str, float, int, bool, bool, tuple[str, ...]]:
     verdict = group.verdict
     return (
         RANK[verdict.severity],
@@ -167,5 +176,6 @@ def _order(
         verdict.confidence,
         verdict.http_status,
         not group.left,
+        group.named == SEVERAL,
         group.named,
     )
