@@ -22,6 +22,7 @@ from tests.conftest import prefixed
 from tests.gateway.kit import TOKEN, Gateway, running
 from tests.until import until_async
 
+LONG_MS = 30_000
 OPERATOR = {"Authorization": f"Bearer {TOKEN}"}
 
 
@@ -80,11 +81,11 @@ async def test_errors_of_the_past_are_recovered(embedded_broker: str, topology: 
         parts = (steering(embedded_broker, topology),)
         async with running(embedded_broker, topology, parts=parts, wait=False) as gateway:
             assert (await gateway.post("/v1/recover", {"service": "till"}))[0] == 401
-            status, told = await wish(gateway, "recover", service="till", reason="again")
+            status, told = await wish(gateway, "recover", service="till", wait_ms=LONG_MS)
             assert (status, told["answered"], told["incident"]["root"]) == (200, True, "till")
             assert told["commanded"]
             status, told = await wish(
-                gateway, "recover", service="shop", category="timeout", layer="service"
+                gateway, "recover", service="shop", category="timeout", wait_ms=LONG_MS
             )
             assert (status, told["incident"]["root"]) == (200, "shop")
             assert told["commanded"][0]["strategy"] == "timeout_increase"
