@@ -335,8 +335,21 @@ def test_who_asked_is_not_blamed() -> None:
 
 def test_names_with_digits() -> None:
     """Digits of a name are 0 in a message: it counts where one service alone can be meant."""
-    needs = {"web": ["seat-2"], "shop": ["seat-2", "seat-3"]}
-    seen = Environment(topology(needs))
-    seen.tell("web", 0, named=["seat-0"])
-    seen.tell("shop", 500_000, named=["seat-0"])
+    seen = Environment(topology({}))
+    seen.tell("seat-2", 0)
+    seen.tell("web", 1_000, named=["seat-0"])
     assert seen.steps() == {("seat-2", "web")}
+    seen = Environment(topology({}))
+    seen.tell("seat-2", 0)
+    seen.tell("seat-3", 0)
+    seen.tell("web", 1_000, named=["seat-0"])
+    assert seen.steps() == set()
+
+
+def test_declared_before_named() -> None:
+    """Of who declares what it needs, a name alone makes nobody a silent root."""
+    seen = Environment(topology({"web": ["cart", "stock"]}))
+    seen.tell("web", 0, named=["stock"])
+    assert seen.steps() == set()
+    seen.tell("cart", 1_000)
+    assert seen.steps() == {("cart", "web")}

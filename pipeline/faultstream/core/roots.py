@@ -3,6 +3,7 @@
 Among services that are joined by steps it is the one that most others follow from. Services
 that rise at the same time without following from one another may share a dependency that says
 nothing itself: it is the root when at least `silent_ratio` of all that depends on it rises.
+One that declares no dependencies may name such a root in its messages.
 """
 
 from collections.abc import Sequence
@@ -63,6 +64,7 @@ def silent(view: View, steps: Sequence[Step]) -> list[Step]:
     out = [
         Step(name, one.service, 0, "named")
         for one in free
+        if not view.needs[one.service]
         for name in view.named(one)[:1]
         if name not in view.of
     ]

@@ -2,12 +2,12 @@
 
     left       the target says only that callers did not wait: it follows from those that need it
     parent     an error of the target names one of the source as the event that caused it
-    named      messages of the target name the source as what failed
     trace      errors of both are of the same request; the target depends on the source, or, when
                nothing is declared between them, it rose later
     declared   the target depends on the source (`services.*.depends_on`), within `window_ms`;
                the symptom may be noticed up to `skew_ms` before the source's first error,
                because fast errors are seen sooner
+    named      messages of the target name the source as what failed
     learned    the two rose together often enough before (see correlation.py)
     layers     the target declares nothing, and the source's layer is deeper
 
@@ -29,7 +29,7 @@ from faultstream.core.correlation import joined
 from faultstream.core.incident import EnvironmentState, Rise
 from faultstream.core.policy import Topology
 
-How = Literal["left", "parent", "named", "trace", "declared", "learned", "layers", "silent"]
+How = Literal["left", "parent", "trace", "declared", "named", "learned", "layers", "silent"]
 
 _CLEAR_MS: Final = 5_000
 _TRACES: Final = 3
@@ -81,9 +81,9 @@ class View:
             return self._by_leaving(target)
         return (
             self._by_parents(target)
-            or self._by_names(target)
             or self._by_traces(target)
             or self._declared(target)
+            or self._by_names(target)
             or self._by_learning(target)
             or self._by_layers(target)
         )
