@@ -9,7 +9,7 @@ the peers' figures as given with the data; other libraries' exceptions, labelled
 verdict was seen (unseen.csv); those of applications, as they stand in public code (wild.csv); those
 that a fixed list of search words found in public code and in logs in public documents, of libraries
 known or not (logged.csv: every hit that a person could label, in order, open and closed in turn);
-and ordinary ones (ordinary.csv): about 1,300 calls of 200 libraries that had to fail were made
+and ordinary ones (ordinary.csv): about 1,300 calls of 150 libraries that had to fail were made
 against servers that refuse, hang, reset or talk nonsense, and of what they raised a part was drawn
 by the hash of type and message, with messages from the documents of frameworks in PHP, Ruby and
 .NET; open and closed in the order of hashes. `--misses` lists what went wrong. Takes some minutes:

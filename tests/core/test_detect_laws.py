@@ -302,14 +302,26 @@ def test_evidence_of_a_long_episode() -> None:
 
 
 def test_late_is_not_counted() -> None:
-    """An event whose slot has settled is refused and counted as late."""
+    """An event whose slot has settled more than `late_ms` before is refused and counted as late."""
     line = Line(TOPOLOGY)
-    line.take([(event(20_000), group("a"))])
-    late, on_time = event(20_000 - LATENESS - 1_000, "x"), event(20_000 - LATENESS, "y")
-    stamp = T0 + 20_000
+    line.take([(event(100_000), group("a"))])
+    first_open = 100_000 - LATENESS
+    oldest = first_open - TOPOLOGY.detectors.late_ms
+    late, just_so = event(oldest - 1, "x"), event(oldest, "y")
+    stamp = T0 + 100_000
     assert not line.detect.observe(line.state, late, group("a"), "x", stamp)
-    assert line.detect.observe(line.state, on_time, group("a"), "y", stamp)
+    assert line.detect.observe(line.state, just_so, group("a"), "y", stamp)
     assert line.state.late == 1
+
+
+def test_an_instance_whose_clock_is_behind_is_seen() -> None:
+    """Its critical error counts in the first slot that is open, though others' time is ahead."""
+    line = Line(TOPOLOGY)
+    line.take([(event(100_000), group("a"))])
+    told = line.take([(event(70_000, "behind"), GROUPS[2])])
+    (critical,) = [one for one in told if one.kind == "critical"]
+    assert (critical.state, critical.count, critical.evidence) == ("open", 1, ["behind"])
+    assert critical.first_at_ms == T0 + 100_000 - LATENESS
 
 
 def test_time_ahead_is_held() -> None:

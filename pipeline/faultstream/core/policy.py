@@ -338,6 +338,8 @@ class DetectorsPolicy(_Policy, frozen=True, kw_only=True):
 
     slot_ms: Annotated[int, Meta(ge=100, le=3_600_000)] = 1_000
     allowed_lateness_ms: Millis = 10_000
+    late_ms: Millis = 60_000
+    """An event whose slot has settled counts in the first open one unless it is older than this."""
     max_ahead_ms: Millis = 600_000
     """Event times further ahead of the record's own time than this are held to it."""
     idle_ms: PositiveMillis = 5_000

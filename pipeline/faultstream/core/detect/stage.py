@@ -65,6 +65,7 @@ class Detect:
         self._declared = len(topology.services)
         self._slot_ms = policy.slot_ms
         self._ahead_ms = policy.max_ahead_ms
+        self._late_ms = policy.late_ms
         self._max_groups = policy.max_groups_per_service
         self._burst = policy.burst
         self._lateness_ms = policy.allowed_lateness_ms
@@ -91,14 +92,15 @@ class Detect:
         if born:
             state.fleet.note(state.service, born)
 
-    def observe(
+    def observe(  # noqa: C901 - the hot path, in one place
         self, state: ServiceState, event: Sighting, group: Group, event_id: str, record_ms: int
     ) -> bool:
         """Counts an admitted event. False: it is late and was not counted.
 
         `record_ms` is the time of the Kafka record (not later than the present); an event that
-        claims to be more than `max_ahead_ms` after it is counted at that time instead. Late
-        means: its slot has settled, because a `judge` of this state saw a watermark past it.
+        claims to be more than `max_ahead_ms` after it is counted at that time instead. One whose
+        slot has settled, because a `judge` of this state saw a watermark past it, counts at the
+        begin of the first slot that has not; late means more than `late_ms` before that.
         """
         time: int = event.time  # type: ignore[assignment]  # admitted events have integers
         if time > record_ms + self._ahead_ms:
@@ -106,8 +108,11 @@ class Detect:
         number = time // self._slot_ms
         count = event.count
         if number < state.settled:
-            state.late += count
-            return False
+            if (state.settled - number) * self._slot_ms > self._late_ms:
+                state.late += count
+                return False
+            number = state.settled
+            time = number * self._slot_ms
         lane = state.main if not event.experiment_id else self._lane(state, event.experiment_id)
         slot = lane.pending.get(number)
         if slot is None:
