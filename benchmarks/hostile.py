@@ -144,6 +144,7 @@ def main() -> None:
     options = parser.parse_args()
     size, draw = options.size, random.Random(options.seed)
     gc.freeze()
+    gc.set_threshold(50_000, 20, 50)  # as workers do
     scale = Scale()
     worst = worst_by_field(scale, size)
     print(f"orjson.loads of an ordinary event: {scale.base_us:.2f} us; {size} bytes, at worst:")

@@ -384,9 +384,9 @@ def test_idle_means_forgettable() -> None:
     assert line.detect.idle(line.state)
     line.take([(event(0), group("a"))])
     line.end()
-    within = TOPOLOGY.detectors.recurring.within_ms
-    assert not line.detect.idle(line.state, T0 + within)
-    assert line.detect.idle(line.state, T0 + within + 2 * TOPOLOGY.detectors.slot_ms)
+    remembered = TOPOLOGY.detectors.regression.remember_ms
+    assert not line.detect.idle(line.state, T0 + remembered)
+    assert line.detect.idle(line.state, T0 + remembered + 2 * TOPOLOGY.detectors.slot_ms)
 
 
 def test_hash_seed() -> None:

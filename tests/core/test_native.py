@@ -243,16 +243,16 @@ def hostile(message: int, frames: int, causes: int, tags: int) -> dict[str, Any]
         # What fits in the room together stays whole.
         ({"message": 4_096, "frames": 8_192, "causes": 2_048, "tags": 2_048}, {}),
         ({"message": 1_024, "frames": 11_264, "causes": 2_048, "tags": 2_048}, {}),
-        # Each has its share; what is left over goes to the message first, then to the frames.
+        # Past it each has its share; what others leave of theirs goes to the message first.
         ({"message": 12_288, "frames": 24_576, "causes": 8_192, "tags": 8_192},
-         {"message": 5_120, "frames": 8_192, "causes": 1_024, "tags": 2_048}),
+         {"message": 4_096, "frames": 6_144, "causes": 1_024, "tags": 1_024}),
         ({"message": 60_000, "frames": 2_048, "causes": 8_192, "tags": 0},
-         {"message": 12_288, "causes": 2_048}),
+         {"message": 9_216, "causes": 1_024}),
         ({"message": 2_048, "frames": 24_576, "causes": 8_192, "tags": 256},
-         {"frames": 8_192, "causes": 5_888}),
+         {"frames": 6_144, "causes": 3_840}),
         # A stack is cut to one length or not at all.
         ({"message": 1_024, "frames": 14_336, "causes": 1_024, "tags": 256},
-         {"frames": 8_192}),
+         {"frames": 6_144}),
     ],
 )  # fmt: skip
 def test_one_room_for_all_texts(sent: dict[str, int], kept: dict[str, int]) -> None:

@@ -205,16 +205,17 @@ def test_sdks_of_others_end_as_rows(pipeline: Pipeline) -> None:
         "SELECT service, error_type, release, category, frames, event_id FROM errors"
         " WHERE service = 'kiosk' OR release = '2.4.1' ORDER BY service, error_type"
     )
-    until(lambda: len(pipeline.sql(query)) == 4, "all of them are recorded", timeout_s=30)
-    message, disk, payment, value = pipeline.sql(query)
+    until(lambda: len(pipeline.sql(query)) == 5, "all of them are recorded", timeout_s=30)
+    message, disk, payment, traced, value = pipeline.sql(query)
     assert (message["error_type"], message["service"]) == ("LogError", "kiosk")
     assert (disk["category"], disk["event_id"]) == ("resource", event_id)
     assert (payment["error_type"], payment["release"]) == ("PaymentError", "2.4.1")
     assert (value["error_type"], value["service"], value["release"]) == (
         "ValueError", "till", "2.4.1",
     )  # fmt: skip
-    for row in (payment, value):
-        assert json.loads(row["frames"])[-1]["function"] == "fail"
+    assert (traced["error_type"], traced["service"]) == ("ConnectionResetError", "till")
+    for row, function in ((payment, "fail"), (traced, "connect"), (value, "fail")):
+        assert json.loads(row["frames"])[-1]["function"] == function
 
 
 async def test_poison_is_kept_apart_and_counted(pipeline: Pipeline) -> None:

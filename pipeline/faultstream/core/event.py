@@ -10,20 +10,20 @@ import msgspec
 
 MAX_RECORD_BYTES: Final = 256 * 1024
 MAX_TEXT_CHARS: Final = 16 * 1024
-"""Message, frames, causes and tags together: what the patterns of the hot path look through."""
+"""Message, frames, causes and tags together: what the patterns of the hot path look through. Of
+more each keeps its share, and what others leave of theirs."""
 MAX_MESSAGE_CHARS: Final = 12 * 1024
-"""Of longer messages the beginning and the end are kept. Each of the four has a share of
-MAX_TEXT_CHARS that the others cannot take from it, and gets more while they leave some."""
+"""Of longer messages the beginning and the end are kept."""
 MESSAGE_SHARE: Final = 4 * 1024
 MAX_CAUSES_CHARS: Final = 8 * 1024
 """The messages of all causes; past it the longest are cut to the same length."""
 CAUSES_SHARE: Final = 1024
 MAX_TAGS_CHARS: Final = 8 * 1024
 """The names and values of all tags; past it the longest are cut to the same length."""
-TAGS_SHARE: Final = 2 * 1024
+TAGS_SHARE: Final = 1024
 MAX_FRAMES_CHARS: Final = 16 * 1024
 """The names of all frames; past it frames in the middle are left out."""
-FRAMES_SHARE: Final = 8 * 1024
+FRAMES_SHARE: Final = 6 * 1024
 MAX_FRAMES: Final = 200
 MAX_CAUSES: Final = 50
 MAX_TAGS: Final = 64

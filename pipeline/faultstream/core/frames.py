@@ -133,7 +133,7 @@ MEMO: Final[dict[tuple[str, str, str], str]] = {}
 def plain_name(name: str) -> str:
     """A module or type without what code generators and class loaders add to it."""
     name = name.strip().lstrip("*").removeprefix("app//").removeprefix("java.base/")
-    if name.isidentifier():
+    if not name or name.isidentifier():
         return name
     for part, expression, replacement in _GENERATED:
         if part in name:

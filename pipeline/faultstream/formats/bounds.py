@@ -1,9 +1,9 @@
 """How much of one event is taken: limits of every field, and one room for all texts together.
 
-What it costs to look through an event is bounded before any expression sees it. Each of message,
-frames, causes and tags has a ceiling and a share of the room that nobody takes from it; what the
-others leave goes to the message, then to the frames if all of them fit, the causes, the tags. An
-event whose texts fit in the room, as ordinary ones do, keeps them all. What is cut is named in
+What it costs to look through an event is bounded before any expression sees it. An event
+whose message, frames, causes and tags fit in one room, as those of ordinary ones do, keeps them
+all. Past it each has a share that nobody takes from it; what others leave of theirs goes to the
+message, then to the frames if all of them fit, the causes, the tags. What is cut is named in
 `cut`.
 """
 
@@ -32,6 +32,7 @@ ROOMS: Final = (
     ("causes", limits.CAUSES_SHARE, limits.MAX_CAUSES_CHARS),
     ("tags", limits.TAGS_SHARE, limits.MAX_TAGS_CHARS),
 )
+_SHARED: Final = sum(share for _, share, _ in ROOMS)
 
 
 def texts(event: ErrorEvent) -> dict[str, int]:
@@ -61,7 +62,7 @@ def rooms(wanted: dict[str, int]) -> dict[str, int]:
     if sum(given.values()) <= limits.MAX_TEXT_CHARS:
         return given
     held = {name: min(given[name], share) for name, share, _ in ROOMS}
-    left = limits.MAX_TEXT_CHARS - sum(held.values())
+    left = _SHARED - sum(held.values())
     for name, more in given.items():
         extra = more - held[name]
         if extra > left:  # what is left of a stack must not depend on how long its message is

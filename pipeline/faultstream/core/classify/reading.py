@@ -42,20 +42,23 @@ class Concept(msgspec.Struct, frozen=True):
 class Vocabulary(msgspec.Struct, frozen=True):
     """Phrases to concepts. `stems` are beginnings of single words, `joined` whole phrases.
 
-    `sizes` are the lengths of stems by their first three letters, the longest first.
+    `sizes` are the lengths of stems by their first three letters, the longest first; `heads` the
+    words that phrases of several begin with.
     """
 
     phrases: dict[tuple[str, ...], str]
     stems: dict[str, str]
     joined: dict[str, str]
     sizes: dict[str, tuple[int, ...]]
+    heads: frozenset[str]
 
     def read(self, name_words: Sequence[str]) -> tuple[Concept, ...]:
         """The concepts of a name's words, in order. Longer phrases first; linear."""
         found: list[Concept] = []
-        at = 0
+        at, heads = 0, self.heads
         while at < len(name_words):
-            for size in range(min(_LONGEST_PHRASE, len(name_words) - at), 1, -1):
+            longest = min(_LONGEST_PHRASE, len(name_words) - at) if name_words[at] in heads else 1
+            for size in range(longest, 1, -1):
                 phrase = tuple(name_words[at : at + size])
                 concept = self.phrases.get(phrase)
                 if concept is not None:
@@ -239,4 +242,5 @@ def build(content: Mapping[str, Any]) -> tuple[Vocabulary, list[Reading]]:
         if _SHORTEST_STEM <= len(stem) <= _LONGEST_STEM:
             sizes.setdefault(stem[:_SHORTEST_STEM], set()).add(len(stem))
     by_start = {start: tuple(sorted(found, reverse=True)) for start, found in sizes.items()}
-    return Vocabulary(phrases, stems, joined, by_start), readings
+    heads = frozenset(phrase[0] for phrase in phrases if len(phrase) > 1)
+    return Vocabulary(phrases, stems, joined, by_start, heads), readings

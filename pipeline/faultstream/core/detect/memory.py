@@ -209,13 +209,9 @@ class Memory(msgspec.Struct, array_like=True):
         return bool(self.released_ms) and cell.first_ms - self.released_ms < sizes.restart_ms
 
     def reach(self, sizes: "Sizes") -> int:
-        """For how many slots of silence the memory lasts: long if something could come back, or
-        enough is known to tell the next errors from the usual ones."""
-        if self.total >= sizes.enough:
-            return sizes.long_slots
-        if any(one.count >= sizes.worth for one in self.traces.values()):
-            return sizes.long_slots
-        return sizes.short_slots
+        """For how many slots of silence the memory lasts: an error or two in
+        hours say that five in a minute are unusual."""
+        return sizes.long_slots if self.total else sizes.short_slots
 
     def clump(self, number: int, sizes: "Sizes") -> float:
         """What `clumps` says at slot `number`."""
@@ -287,10 +283,10 @@ class Memory(msgspec.Struct, array_like=True):
 class Sizes:
     """The lengths in slots that a policy asks for."""
 
-    __slots__ = ("apart_ms", "burst", "declared", "enough", "follow_ms", "history", "learn_ms",
+    __slots__ = ("apart_ms", "burst", "declared", "follow_ms", "history", "learn_ms",
                  "long_slots", "max_sights", "max_traces", "restart_ms", "share_slots",
                  "share_steps", "short_slots", "slot_ms", "span_slots", "step_slots", "window_ms",
-                 "window_slots", "worth")  # fmt: skip
+                 "window_slots")  # fmt: skip
 
     def __init__(self, policy: DetectorsPolicy) -> None:
         slot = self.slot_ms = policy.slot_ms
@@ -308,9 +304,7 @@ class Sizes:
         self.apart_ms = policy.periodic.min_period_ms // 2
         self.follow_ms = policy.sequence.window_ms
         self.declared = policy.sequence.declared if policy.sequence.enabled else ()
-        self.worth = policy.regression.count
         self.restart_ms = policy.restart_ms
-        self.enough = policy.recurring.count
         self.short_slots = max(
             policy.recurring.within_ms // slot, (MEMORY + _SKIP_WINDOWS) * burst_slots
         )
