@@ -128,8 +128,8 @@ def headers(record: Record, record_id: str, time_ms: int) -> list[tuple[str, byt
 def traceparent(record: Record, record_id: str) -> str:
     """W3C trace context: one trace for all that belongs to an incident, whose id is that of the
     incident without its hyphens; a span for each record. What belongs to none is a trace alone."""
-    trace_id = _hex(getattr(record, "incident_id", "") or record_id)
-    return f"00-{trace_id}-{_hex(record_id)[SPAN_DIGITS:]}-01"
+    own, incident_id = _hex(record_id), getattr(record, "incident_id", "")
+    return f"00-{_hex(incident_id) if incident_id else own}-{own[SPAN_DIGITS:]}-01"
 
 
 def _hex(identity: str) -> str:

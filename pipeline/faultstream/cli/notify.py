@@ -11,10 +11,10 @@ import msgspec
 
 from faultstream.cli import notify_routes
 from faultstream.cli.duration import now_ms
+from faultstream.cli.offline import load_topology
+from faultstream.cli.where import topology_option
 from faultstream.config.errors import ConfigError
-from faultstream.config.settings import Settings
 from faultstream.config.shape import did_you_mean
-from faultstream.config.topology import load
 from faultstream.core import ids
 from faultstream.core.notify.calendar import zone
 from faultstream.core.notify.oncall import on_call
@@ -46,12 +46,7 @@ def command() -> None:
     show_default=True,
 )
 @click.option("--show", is_flag=True, help="Print what a message of ours would say; send nothing.")
-@click.option(
-    "--topology",
-    "file",
-    type=click.Path(path_type=Path),
-    help="topology.yaml; by default FAULTSTREAM_TOPOLOGY, else the one in the package.",
-)
+@topology_option()
 def test(channel: str, level: Level, *, show: bool, file: Path | None) -> None:
     """Send one message to CHANNEL from here, without Kafka; exit code 1 when it gave up.
 
@@ -61,7 +56,7 @@ def test(channel: str, level: Level, *, show: bool, file: Path | None) -> None:
     Example:  ALERT_MAIL='mailto://user:password@example.org' faultstream notify test mail
               faultstream notify test mail --show
     """
-    topology = load(file or Settings.from_env().topology)
+    topology = load_topology(file)
     if show:
         _show(topology, channel, level)
         return
@@ -77,19 +72,14 @@ def test(channel: str, level: Level, *, show: bool, file: Path | None) -> None:
 
 @command.command("on-call")
 @click.option("--at", help="2026-01-05T09:00, by the clock of each schedule; now by default.")
-@click.option(
-    "--topology",
-    "file",
-    type=click.Path(path_type=Path),
-    help="topology.yaml; by default FAULTSTREAM_TOPOLOGY, else the one in the package.",
-)
+@topology_option()
 def who(at: str | None, file: Path | None) -> None:
     """Say who is on call in each schedule of topology.yaml.
 
     \b
     Example:  faultstream notify on-call --at 2026-12-24T18:00
     """
-    policy = load(file or Settings.from_env().topology).notification
+    policy = load_topology(file).notification
     if not policy.schedules:
         click.echo("topology.yaml has no schedules")
     for name, schedule in policy.schedules.items():

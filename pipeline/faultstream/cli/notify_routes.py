@@ -7,9 +7,9 @@ from pathlib import Path
 import click
 
 from faultstream.cli.duration import MOMENT, now_ms
-from faultstream.config.settings import Settings
+from faultstream.cli.offline import load_topology
+from faultstream.cli.where import topology_option
 from faultstream.config.shape import did_you_mean
-from faultstream.config.topology import load
 from faultstream.core.notify.matchers import LABELS
 from faultstream.core.notify.outlook import Ladder, Outlook, Taken, outlook
 from faultstream.core.notify.route import EACH, Route
@@ -21,12 +21,7 @@ from faultstream.core.report.text import clean, length
 @click.argument("labels", nargs=-1)
 @click.option("--at", "at_ms", type=MOMENT, help="2026-01-05T22:00, or 2h from now; now.")
 @click.option("--expect", multiple=True, help="Exit with 1 unless just these receivers are told.")
-@click.option(
-    "--topology",
-    "file",
-    type=click.Path(path_type=Path),
-    help="topology.yaml; by default FAULTSTREAM_TOPOLOGY, else the one in the package.",
-)
+@topology_option()
 def command(
     labels: tuple[str, ...], *, at_ms: int | None, expect: tuple[str, ...], file: Path | None
 ) -> None:
@@ -39,7 +34,7 @@ def command(
     Example:  faultstream notify routes
               faultstream notify routes level=critical service=orders --expect pager
     """
-    rules = Rules(load(file or Settings.from_env().topology))
+    rules = Rules(load_topology(file))
     given = _labels(labels)
     if not given:
         if expect:

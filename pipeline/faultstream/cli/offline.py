@@ -6,6 +6,7 @@ from typing import IO, Any, Final
 
 import click
 
+from faultstream.cli.where import topology_option
 from faultstream.config.settings import Settings
 from faultstream.config.topology import load
 from faultstream.core.errors import DataError
@@ -18,12 +19,7 @@ source = click.argument("file", type=click.File("rb"), default="-")
 target = click.option(
     "-o", "--output", type=click.File("wb"), default="-", help="A path; standard output by default."
 )
-topology = click.option(
-    "--topology",
-    "topology_file",
-    type=click.Path(path_type=Path),
-    help="topology.yaml; by default FAULTSTREAM_TOPOLOGY, else the one in the package.",
-)
+topology = topology_option("topology_file")
 
 
 def load_topology(path: Path | None) -> Topology:

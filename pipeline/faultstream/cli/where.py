@@ -15,15 +15,20 @@ BROKERS_HELP: Final = (
 )
 
 
-def place(function: Callable[..., None]) -> Callable[..., None]:
-    """Adds --brokers and --topology to a command, which gets `brokers` and `file`."""
-
-    @click.option(
+def topology_option(name: str = "file") -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """--topology, a path or None, which the command gets as `name`."""
+    return click.option(
         "--topology",
-        "file",
+        name,
         type=click.Path(path_type=Path),
         help="topology.yaml; by default FAULTSTREAM_TOPOLOGY, else the one in the package.",
     )
+
+
+def place(function: Callable[..., None]) -> Callable[..., None]:
+    """Adds --brokers and --topology to a command, which gets `brokers` and `file`."""
+
+    @topology_option()
     @click.option("--brokers", help=BROKERS_HELP)
     @wraps(function)
     def placed(*arguments: Any, brokers: str | None, **more: Any) -> None:

@@ -227,13 +227,12 @@ def _decode_slowly(value: bytes) -> ErrorEvent:
     """The event in a value that the typed decoder refused, or the reason why there is none."""
     encoding = False
     try:
-        plain = orjson.loads(value.removeprefix(b"\xef\xbb\xbf"))
+        plain = _narrow(orjson.loads(value.removeprefix(b"\xef\xbb\xbf")))
     except orjson.JSONDecodeError:
         plain = loads_broken(value, _narrow)
         encoding = True
     if not isinstance(plain, dict):
         raise DataError("decode", f"expected a JSON object, got {type(plain).__name__}")
-    plain = _narrow(plain)
     for name in ("time", "count"):
         number = plain.get(name)
         if isinstance(number, float) and (name == "time" or number.is_integer()):
@@ -301,7 +300,7 @@ def loads_broken(value: bytes, narrow: Callable[[Any], Any] = lambda plain: plai
     except UnicodeDecodeError:
         text = value.decode("utf-8", "replace").removeprefix("\ufeff")
         with suppress(orjson.JSONDecodeError):
-            return orjson.loads(text)
+            return narrow(orjson.loads(text))
     text = text.removeprefix("\ufeff")
     try:
         plain = narrow(json.loads(text))

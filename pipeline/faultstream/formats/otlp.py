@@ -6,13 +6,11 @@ All others are counted and left out. Source: https://opentelemetry.io/docs/specs
 
 from typing import Any
 
-from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
 from faultstream.core.errors import DataError
 from faultstream.formats import otlp_values as values
 from faultstream.formats.found import Found, items, number, text, under
-from faultstream.formats.native import loads
 from faultstream.formats.otlp_event import ERROR, MAX_RECORDS, event, raised, take
 
 
@@ -22,9 +20,7 @@ def from_json(body: bytes, service: str) -> Found:
     Raises:
         DataError: stage `decode` (no request) or `size`.
     """
-    plain = loads(body)
-    if not isinstance(plain, dict):
-        raise DataError("decode", "an export request must be a JSON object")
+    plain = values.request_of_json(body)
     found = Found()
     for at, resource in enumerate(items(plain.get("resourceLogs"))):
         about = values.of_json(under(resource, "resource").get("attributes"))
@@ -43,11 +39,7 @@ def from_protobuf(body: bytes, service: str) -> Found:
     Raises:
         DataError: stage `decode` (no request) or `size`.
     """
-    request = ExportLogsServiceRequest()
-    try:
-        request.ParseFromString(body)
-    except (DecodeError, RecursionError) as exc:
-        raise DataError("decode", f"no ExportLogsServiceRequest: {exc}") from exc
+    request = values.request_of_protobuf(body, ExportLogsServiceRequest())
     found = Found()
     for at, resource in enumerate(request.resource_logs):
         about = values.of_protobuf(resource.resource.attributes)

@@ -10,14 +10,12 @@ https://opentelemetry.io/docs/specs/semconv/exceptions/exceptions-spans/.
 from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
-from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from faultstream.core.errors import DataError
 from faultstream.core.event import ErrorEvent
 from faultstream.formats import otlp_values as values
 from faultstream.formats.found import Found, items, number, text, under
-from faultstream.formats.native import loads
 from faultstream.formats.otlp_event import MAX_RECORDS, event, raised, take
 
 EXCEPTION: Final = "exception"
@@ -48,9 +46,7 @@ def from_json(body: bytes, service: str) -> Found:
     Raises:
         DataError: stage `decode` (no request) or `size`.
     """
-    plain = loads(body)
-    if not isinstance(plain, dict):
-        raise DataError("decode", "an export request must be a JSON object")
+    plain = values.request_of_json(body)
     found = Found()
     for at, resource in enumerate(items(plain.get("resourceSpans"))):
         about = values.of_json(under(resource, "resource").get("attributes"))
@@ -69,11 +65,7 @@ def from_protobuf(body: bytes, service: str) -> Found:
     Raises:
         DataError: stage `decode` (no request) or `size`.
     """
-    request = ExportTraceServiceRequest()
-    try:
-        request.ParseFromString(body)
-    except (DecodeError, RecursionError) as exc:
-        raise DataError("decode", f"no ExportTraceServiceRequest: {exc}") from exc
+    request = values.request_of_protobuf(body, ExportTraceServiceRequest())
     found = Found()
     for at, resource in enumerate(request.resource_spans):
         about = values.of_protobuf(resource.resource.attributes)

@@ -1,17 +1,47 @@
-"""OTLP's attribute values, of JSON and of protobuf, as text and numbers; lists and objects as JSON
-text. What comes in may have any shape, so everything else is None."""
+"""OTLP's requests and attribute values, of JSON and of protobuf. Values are text and numbers, lists
+and objects are JSON text. What comes in may have any shape, so everything else is None."""
 
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import orjson
+from google.protobuf.message import DecodeError, Message
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
+from faultstream.core.errors import DataError
 from faultstream.formats.found import items, number, text, under
+from faultstream.formats.native import loads
+
+M = TypeVar("M", bound=Message)
 
 MOST: Final = 500
 """Attributes that are read of one owner."""
 _DEEPEST: Final = 8
+
+
+def request_of_json(body: bytes) -> dict[str, Any]:
+    """An export request in JSON.
+
+    Raises:
+        DataError: stage `decode`; it is none.
+    """
+    plain = loads(body)
+    if not isinstance(plain, dict):
+        raise DataError("decode", "an export request must be a JSON object")
+    return plain
+
+
+def request_of_protobuf(body: bytes, request: M) -> M:
+    """An export request in protobuf, read into `request`.
+
+    Raises:
+        DataError: stage `decode`; it is none.
+    """
+    try:
+        request.ParseFromString(body)
+    except (DecodeError, RecursionError) as exc:
+        raise DataError("decode", f"no {type(request).__name__}: {exc}") from exc
+    return request
 
 
 def of_json(given: Any) -> dict[str, Any]:

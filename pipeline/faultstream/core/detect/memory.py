@@ -186,8 +186,7 @@ class Memory(msgspec.Struct, array_like=True):
 
     def silent(self, number: int, sizes: "Sizes") -> bool:
         """Whether at slot `number` the service is one of which nothing is known."""
-        quiet = number - self.newest
-        return quiet > sizes.short_slots and quiet > self.reach(sizes)
+        return number - self.newest > self.reach(sizes)
 
     def beginning(self, slot: Slot, apart_ms: int) -> list[Occurrence]:
         """The fingerprints that begin to come in the slot, in order of time."""
@@ -209,8 +208,8 @@ class Memory(msgspec.Struct, array_like=True):
         return bool(self.released_ms) and cell.first_ms - self.released_ms < sizes.restart_ms
 
     def reach(self, sizes: "Sizes") -> int:
-        """For how many slots of silence the memory lasts: an error or two in
-        hours say that five in a minute are unusual."""
+        """For how many slots of silence the memory lasts: long, as an error or two in hours say
+        that five in a minute are unusual."""
         return sizes.long_slots if self.total else sizes.short_slots
 
     def clump(self, number: int, sizes: "Sizes") -> float:
